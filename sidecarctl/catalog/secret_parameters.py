@@ -14,7 +14,6 @@ from sidecarctl.catalog.schema_references import resolve_ref, same_value_schemas
 from sidecarctl.errors import TemplateRefusal, UsageError
 from sidecarctl.findings import ELLIPSIS, MAX_QUOTE_LENGTH
 from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.emit import json_text
 
 _MASK = "..."
@@ -206,39 +205,27 @@ def mask(text: str, secrets: Iterable[str]) -> str:
 
 @lru_cache(maxsize=256)  # findings of one rule share most of their texts
 def _mask(text: str, secrets: frozenset[str]) -> str:
-    forms = _forms(secrets)
-    for mark in (ELLIPSIS, _MASK):  # messages about a schema end a shortened value with three dots
-        if mark in text:
-            text = _mask_shortened(text, forms.sorted, mark)
-    folded = _fold(text)
-    for form, pattern in forms.patterns:
-        if form in folded:  # a fast search rules most out
-            text = pattern.sub(_MASK, text)
-    return text
+    forms, folded = _forms(secrets), _fold(text)
+    parts, done = [], 0
+    for start, end in sorted((*_find_whole(folded, forms), *_find_shortened(folded, forms))):
+        if start >= done:
+            parts += [text[done:start], _MASK]
+        done = max(done, end)
+    return "".join((*parts, text[done:]))
 
 
 @dataclass(frozen=True)
 class _Forms:
-    """The forms that secrets can have in a text.
+    """The forms that secrets can have in a text, folded and sorted, and the first characters of those that are not short."""
 
-    patterns  the longest ones first, folded, each with the expression that finds it in any case
-    sorted    the same forms, to search for a beginning
-    """
-
-    patterns: Sequence[tuple[str, re.Pattern[str]]]
-    sorted: Sequence[str]
+    all: Sequence[str]
+    starts: frozenset[str]
 
 
 @lru_cache(maxsize=8)
 def _forms(secrets: frozenset[str]) -> _Forms:
-    forms = {form for secret in secrets for form in _quoted_forms(secret)}
-    patterns = [(_fold(form), _expression(form)) for form in sorted(forms, key=len, reverse=True)]
-    return _Forms(patterns, sorted(folded for folded, _ in patterns))
-
-
-def _expression(form: str) -> re.Pattern[str]:
-    text = re.escape(form)
-    return lazy_pattern(text if len(form) >= _SHORT else rf"(?<!\w){text}(?!\w)", re.IGNORECASE)
+    forms = sorted({_fold(form) for secret in secrets if secret for form in _quoted_forms(secret)})
+    return _Forms(forms, frozenset(form[:_SHORT] for form in forms if len(form) > _SHORT))
 
 
 def _quoted_forms(secret: str) -> Iterator[str]:
@@ -248,22 +235,59 @@ def _quoted_forms(secret: str) -> Iterator[str]:
 
 
 def _fold(text: str) -> str:
-    """Return a text in which all characters are equal that are equal for an expression that ignores case."""
-    return text.lower() if text.isascii() else text.translate(_DOTTED_OR_NOT).casefold()
+    """Return a text of the same length in which characters are equal that differ only in case."""
+    return text.lower() if text.isascii() else "".join(map(_fold_character, text))
 
 
-_DOTTED_OR_NOT = str.maketrans("\u0130\u0131", "ii")
+@lru_cache(maxsize=4096)
+def _fold_character(one: str) -> str:
+    """Return the character that stands for all that a regular expression takes for the same if it ignores case."""
+    one = _ODD_CASES.get(one, one)
+    return next((each for each in (one.casefold(), one.lower()) if len(each) == 1), one)
 
 
-def _mask_shortened(text: str, forms: Sequence[str], mark: str) -> str:
-    """Mask the beginning of a secret before each mark of an omission: a message shows only the start of a long value."""
-    *parts, last = text.split(mark)
-    masked = []
-    for part in parts:
-        most = min(len(part), 2 * MAX_QUOTE_LENGTH)  # a line break takes two
-        shown = next((n for n in range(most, _SHORT - 1, -1) if _begins_one(_fold(part[-n:]), forms)), 0)
-        masked.append(part[:-shown] + _MASK if shown else part + mark)
-    return "".join(masked) + last
+# Capital and small letters without a mapping of one character to one.
+_ODD_CASES = {
+    "\u0130": "i",
+    "\u0131": "i",
+    "\u1e9e": "\xdf",
+    "\ufb06": "\ufb05",
+    "\u1fd3": "\u0390",
+    "\u1fe3": "\u03b0",
+}
+
+
+def _find_whole(text: str, forms: _Forms) -> Iterator[tuple[int, int]]:
+    """Yield where a folded text has a form, a short one as a whole word."""
+    for form in forms.all:
+        start = text.find(form)
+        while start >= 0:
+            end = start + len(form)
+            if len(form) >= _SHORT or not (_is_in_word(text[start - 1 : start]) or _is_in_word(text[end : end + 1])):
+                yield start, end
+            start = text.find(form, end)
+
+
+def _is_in_word(one: str) -> bool:
+    return one.isalnum() or one == "_"
+
+
+def _find_shortened(text: str, forms: _Forms) -> Iterator[tuple[int, int]]:
+    """Yield where a folded text has the beginning of a form before a mark: a message shows only the start of a long value.
+
+    Messages about a schema end it with three dots.
+    """
+    marks = [(found.start(), found.end()) for found in _MARK.finditer(text)]
+    begun = [at for at in range(len(text)) if text[at : at + _SHORT] in forms.starts] if marks else []
+    for start, end in marks:
+        first, last = (bisect_left(begun, start - length) for length in (2 * MAX_QUOTE_LENGTH, _SHORT - 1))
+        for at in begun[first:last]:  # a line break takes two characters, so a quote can have twice as many
+            if _begins_one(text[at:start], forms.all):
+                yield at, end
+                break
+
+
+_MARK = re.compile(rf"{ELLIPSIS}|{re.escape(_MASK)}")
 
 
 def _begins_one(text: str, forms: Sequence[str]) -> bool:

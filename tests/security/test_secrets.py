@@ -553,8 +553,8 @@ def test_masking_many_secrets_searches_only_for_what_a_text_can_have(text: str) 
     secret = [f"{number:04d}-{'x' * 60}" for number in range(1_000)]
     mask("the forms of the secret are computed once", secret)
     calls = count_calls(lambda: mask(text, secret))
-    assert calls["sub"] + calls["_quoted_forms"] + calls["_expression"] == 0
-    assert sum(calls.values()) < 1_000
+    assert calls["_quoted_forms"] == 0
+    assert sum(calls.values()) < 2_000
 
 
 def test_masks_secrets_in_any_case_quoted_or_shortened() -> None:
@@ -565,6 +565,9 @@ def test_masks_secrets_in_any_case_quoted_or_shortened() -> None:
     assert mask("a HUNTER2-AB… hunter2 b", ["hunter2", "hunter2-abcdef"]) == "a ... ... b"
     assert mask("a it''s 1 b", ["it's 1"]) == "a ... b"
     assert mask("ab abc", ["ab"]) == "... abc"
+    assert mask("a hunter2...Horse b", ["hunter2...horse"]) == mask("a hunter2…Horse b", ["hunter2…horse"]) == "a ... b"
+    assert mask("a hunter2...Ho... b", ["hunter2...horse"]) == "a ... b"
+    assert mask("a b", ["", "b"]) == "a ..."
 
 
 def test_folded_characters_are_equal_if_they_match_in_any_case() -> None:
