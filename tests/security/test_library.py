@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -19,6 +20,8 @@ from sidecarctl.errors import SidecarctlError
 from tests.command import run
 from tests.security.kit import ADD, CONTAINER, POD, library
 
+# The limit of CPU time, or on a busy machine that of real time.
+TOO_LONG = re.compile("takes more than (1 s|6 s of real time)")
 ESCAPES = [
     "{{ ''.__class__.__mro__[1].__subclasses__() }}",
     "{{ params.__class__ }}",
@@ -162,7 +165,7 @@ def test_too_many_errors_to_list_in_time_are_one_error(where: str, tmp_path: Pat
     outcome = run(command, tmp_path, env={"SIDECARCTL_MAX_SECONDS": "1"})
     printed = outcome.stdout + outcome.stderr
     assert (outcome.code in (0, 2), "internal error" in printed) == (True, False), printed
-    assert "takes more than 1 s" in " ".join(printed.split()), printed
+    assert TOO_LONG.search(" ".join(printed.split())), printed
     assert where != "metadata" or "logger" in printed
 
 
@@ -179,7 +182,7 @@ def test_slow_regular_expression_is_stopped(tmp_path: Path) -> None:
         library(tmp_path, properties=properties % (pattern, "a" * 2000))
         outcome = run(ADD, tmp_path, env={"SIDECARCTL_MAX_SECONDS": "1"})
         assert (outcome.code, outcome.stdout) == (2, ""), pattern
-        assert "takes more than 1 s" in outcome.stderr
+        assert TOO_LONG.search(outcome.stderr)
         assert "SIDECARCTL_MAX_SECONDS" in outcome.stderr
 
 
@@ -409,7 +412,7 @@ def test_schema_of_references_that_double_is_stopped_in_every_thread(
 ) -> None:
     monkeypatch.setenv("SIDECARCTL_MAX_SECONDS", "1")
     library(tmp_path, properties=doubling(keyword))
-    assert "validating parameters takes more than 1 s" in add_in_thread(tmp_path, parameters)
+    assert TOO_LONG.search(add_in_thread(tmp_path, parameters).partition("validating parameters")[2])
 
 
 @pytest.mark.parametrize(
