@@ -13,6 +13,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SCP = re.compile(r"(?:[A-Za-z0-9._-]+@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!//)[^:]")
 _REF = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._/+-]*[A-Za-z0-9_+-])?\Z")
+_QUERY = re.compile("[?#]")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _SCHEMES = ("https", "ssh", "file")
 _HINT = "use https://, ssh://, file://, the form git@host:path, or the path of a local repository"
@@ -38,12 +39,12 @@ def parse_source(text: str, home: Path = Path()) -> Source:
     Raise UsageError for a form that Git could misread, and for credentials.
     """
     if any(not char.isprintable() or char.isspace() for char in text) or not text:
-        raise UsageError(f'invalid library source "{visible(text)}": spaces and control characters are not allowed')
+        raise UsageError(f"invalid library source {_quote(text)}: spaces and control characters are not allowed")
     if text.startswith("-"):
-        raise UsageError(f'invalid library source "{text}": it starts with a hyphen', hint=_HINT)
+        raise UsageError(f"invalid library source {_quote(text)}: it starts with a hyphen", hint=_HINT)
     scheme = _SCHEME.match(text)
     if "::" in text.partition("/")[0]:
-        raise UsageError(f'invalid library source "{text}": remote helpers are not allowed', hint=_HINT)
+        raise UsageError(f"invalid library source {_quote(text)}: remote helpers are not allowed", hint=_HINT)
     if scheme:
         return _from_url(text, scheme[1].lower())
     exists = (home / text).exists()
@@ -53,6 +54,12 @@ def parse_source(text: str, home: Path = Path()) -> Source:
         return Source(f"{host}:{path}", check_ref(ref))
     path, ref = (text, "") if exists else _split_ref(text)
     return Source(path, check_ref(ref), local=True)
+
+
+def _quote(text: str) -> str:
+    """Return a source for a message; of a URL only what is before its host, because it can have credentials."""
+    before, sign, _ = text.partition("://")
+    return f'"{visible(before)}{sign}{"..." if sign else ""}"'
 
 
 def _from_url(text: str, scheme: str) -> Source:
@@ -65,12 +72,13 @@ def _from_url(text: str, scheme: str) -> Source:
             "the library URL contains credentials",
             hint="remove them from the URL: Git takes them from its credential helper (`git help credentials`)",
         )
+    if "?" in text or "#" in text:
+        host = _QUERY.split(authority)[0]
+        raise UsageError(f"invalid library URL {scheme}://{host}{slash}...: use a URL without ? and #", hint=_HINT)
     if not path.strip("/"):
         raise UsageError(
             f"invalid library URL {scheme}://{authority}: the path of the repository is missing", hint=_HINT
         )
-    if "?" in text or "#" in text:
-        raise UsageError(f"invalid library URL {scheme}://{authority}{slash}...: use a URL without ? and #", hint=_HINT)
     path, ref = _split_ref(path)
     return Source(f"{scheme}://{authority}/{path}", check_ref(ref))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.errors import InputError, SidecarctlError
+from sidecarctl.errors import InputError, SidecarctlError, UsageError
 from sidecarctl.files.directory import Directory
 from sidecarctl.report.terminal import visible
 from sidecarctl.vendoring.install import install
@@ -227,6 +227,23 @@ def test_credentials_in_a_url_are_refused_and_not_shown(url: str, shop: Path) ->
     assert (done.code, "contains credentials" in done.stderr) == (2, True)
     assert "s3cr3t" not in done.stderr + done.stdout
     assert snapshot(shop).keys() == CLEAN
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "https://alice:s3cr3t@git.example/acme\r",
+        "https://alice:s3cr3t@git.example/a b",
+        "https::https://alice:s3cr3t@git.example/acme",
+        "-https://alice:s3cr3t@git.example/acme",
+        "https://git.example?token=s3cr3t",
+        "https://git.example#s3cr3t",
+    ],
+)
+def test_credentials_in_an_invalid_url_are_not_shown(source: str) -> None:
+    with pytest.raises(UsageError, match="invalid library") as raised:
+        parse_source(source)
+    assert "s3cr3t" not in f"{raised.value.message} {raised.value.hint}"
 
 
 @pytest.mark.parametrize(
