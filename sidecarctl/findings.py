@@ -126,6 +126,11 @@ def shorten(text: str, most: int) -> str:
     return text if len(text) <= most else text[:most] + ELLIPSIS
 
 
+def omit_long(text: str, most: int) -> str:
+    """Return a message, or its length if it is longer. A part of it could end inside a secret, which could not be masked."""
+    return text if len(text) <= most else f"a message of more than {most:,} characters"
+
+
 def quote(value: object) -> str:
     """Return a value as quoted text for a message, shortened to 60 characters."""
     text = str(value).replace("\n", "\\n")

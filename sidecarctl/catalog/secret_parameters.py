@@ -12,7 +12,7 @@ from typing import Any
 from sidecarctl.catalog.parameter_values import has_secrets, name_matches
 from sidecarctl.catalog.schema_references import resolve_ref, same_value_schemas
 from sidecarctl.errors import TemplateRefusal, UsageError
-from sidecarctl.findings import ELLIPSIS, MAX_QUOTE_LENGTH
+from sidecarctl.findings import ELLIPSIS, MAX_QUOTE_LENGTH, omit_long
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.yamltext.emit import json_text
 
@@ -21,7 +21,7 @@ _SECRET = object()
 _Schemas = Sequence[Mapping[str, Any]]
 # A reference whose target is unknown, in a schema with secrets, can lead to one of them.
 _UNKNOWN: Mapping[str, Any] = {"writeOnly": True}
-_LONGEST_MESSAGE = 100_000  # characters; thousands of secrets in it take seconds
+_LONGEST_MASKED = 100_000  # characters; thousands of secrets in it take seconds
 _SHORT = 4  # characters; shorter texts are masked as whole words only
 
 
@@ -241,12 +241,12 @@ def _fold(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _fold_character(one: str) -> str:
-    """Return the character that stands for all that a regular expression takes for the same if it ignores case."""
+    """Return one character for all that a regular expression that ignores case treats as equal."""
     one = _ODD_CASES.get(one, one)
     return next((each for each in (one.casefold(), one.lower()) if len(each) == 1), one)
 
 
-# Capital and small letters without a mapping of one character to one.
+# Uppercase and lowercase letters that do not map one to one.
 _ODD_CASES = {
     "\u0130": "i",
     "\u0131": "i",
@@ -318,10 +318,8 @@ def hide_output(error: UsageError, secrets: Iterable[str], fields: Iterable[str]
 
 
 def _mask_message(message: str, secrets: Iterable[str]) -> str:
-    """Return a message of a template, masked. Only a whole one can be: what is cut off could end a secret."""
-    if len(message) > _LONGEST_MESSAGE:
-        return f"a message of more than {_LONGEST_MESSAGE:,} characters"
-    return mask(message, secrets)
+    """Return a masked message of a template, or how long it is."""
+    return mask(omit_long(message, _LONGEST_MASKED), secrets)
 
 
 def _known_path(text: str, fields: frozenset[str]) -> str:

@@ -70,7 +70,8 @@ def find_base(
     """Return what was written last time.
 
     If the digest of what is there is the recorded one, it was not edited and is the base. Else the recorded version is
-    rendered with the recorded parameters; its digest must be the recorded one. Otherwise the base is unknown.
+    rendered with the recorded parameters; its digest must be the recorded one. Otherwise the base is unknown. The digest does
+    not cover metadata of companions: if that differs, the recorded version says what was written.
     """
     instance = record.instances[request.instance]
     if is_unedited(workload, instance, found):

@@ -164,9 +164,8 @@ def _read_entry(name: str, entry: Mapping[str, Any]) -> Rule:
 
     values = {**INDEX_DEFAULTS, **entry, "name": name, "severity": Severity(entry["severity"]), "define": define}
     del values["module"]
-    for field in ("roles", "kinds", "needs"):
-        values[field] = tuple(values[field])
-    return Rule(**values)
+    lists = {field: tuple(value) for field, value in values.items() if isinstance(value, list)}
+    return Rule(**{**values, **lists})
 
 
 def problem(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -20,8 +19,6 @@ from sidecarctl.errors import SidecarctlError
 from tests.command import run
 from tests.security.kit import ADD, CONTAINER, POD, library
 
-# The limit of CPU time, or on a busy machine that of real time.
-TOO_LONG = re.compile("takes more than (1 s|6 s of real time)")
 ESCAPES = [
     "{{ ''.__class__.__mro__[1].__subclasses__() }}",
     "{{ params.__class__ }}",
@@ -165,7 +162,7 @@ def test_too_many_errors_to_list_in_time_are_one_error(where: str, tmp_path: Pat
     outcome = run(command, tmp_path, env={"SIDECARCTL_MAX_SECONDS": "1"})
     printed = outcome.stdout + outcome.stderr
     assert (outcome.code in (0, 2), "internal error" in printed) == (True, False), printed
-    assert TOO_LONG.search(" ".join(printed.split())), printed
+    assert "takes more than 1 s" in " ".join(printed.split()), printed
     assert where != "metadata" or "logger" in printed
 
 
@@ -182,7 +179,7 @@ def test_slow_regular_expression_is_stopped(tmp_path: Path) -> None:
         library(tmp_path, properties=properties % (pattern, "a" * 2000))
         outcome = run(ADD, tmp_path, env={"SIDECARCTL_MAX_SECONDS": "1"})
         assert (outcome.code, outcome.stdout) == (2, ""), pattern
-        assert TOO_LONG.search(outcome.stderr)
+        assert "takes more than 1 s" in outcome.stderr
         assert "SIDECARCTL_MAX_SECONDS" in outcome.stderr
 
 
@@ -412,7 +409,7 @@ def test_schema_of_references_that_double_is_stopped_in_every_thread(
 ) -> None:
     monkeypatch.setenv("SIDECARCTL_MAX_SECONDS", "1")
     library(tmp_path, properties=doubling(keyword))
-    assert TOO_LONG.search(add_in_thread(tmp_path, parameters).partition("validating parameters")[2])
+    assert "validating parameters takes more than 1 s" in add_in_thread(tmp_path, parameters)
 
 
 @pytest.mark.parametrize(

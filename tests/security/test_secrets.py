@@ -547,13 +547,13 @@ def test_secret_that_looks_like_a_placeholder_is_not_in_any_report(
 
 
 @pytest.mark.parametrize(
-    "text", ["field spec.containers[0].imaage", "field größe of 0007…", "field 0007-é", "0007 0007 x..."]
+    "text", ["unknown field spec.containers[0].imaage", "field größe of 0007…", "field 0007-é", "0007 0007 x..."]
 )
 def test_masking_many_secrets_searches_only_for_what_a_text_can_have(text: str) -> None:
     secret = [f"{number:04d}-{'x' * 60}" for number in range(1_000)]
     mask("the forms of the secret are computed once", secret)
     calls = count_calls(lambda: mask(text, secret))
-    assert calls["_quoted_forms"] == 0
+    assert calls["sub"] + calls["_quoted_forms"] == 0
     assert sum(calls.values()) < 2_000
 
 

@@ -22,6 +22,7 @@ from sidecarctl.catalog.engines.kcl_confine import confine
 from sidecarctl.catalog.engines.kcl_imports import load_checked, stamp
 from sidecarctl.catalog.engines.kcl_tree import TemplateError, names_of, place_of, walk
 from sidecarctl.catalog.engines.kcl_uses import find_uses
+from sidecarctl.findings import omit_long
 
 # What a template uses, with the files and the stamp for which it was checked, by template, directory, and modules.
 _Checked = dict[tuple[object, ...], tuple[list[Path], object, "dict[str, list[str]] | None"]]
@@ -57,17 +58,12 @@ def _answer(api: Any, request: dict[str, Any], checked: _Checked, max_characters
             return {"error": f"output too large (limit: {max_characters:,} characters)", "where": "", "kind": "large"}
         return {"value": json.loads(text) if text.strip() else None}
     except TemplateError as refused:
-        return {"error": _whole(str(refused), max_characters), "where": refused.where, "kind": refused.kind}
+        return {"error": omit_long(str(refused), max_characters), "where": refused.where, "kind": refused.kind}
     except MemoryError:
         raise
     except Exception as error:  # the runtime raises bare exceptions for compile errors
         message, where = _parse_report(str(error))
-        return {"error": _whole(message, max_characters), "where": where, "kind": "error"}
-
-
-def _whole(message: str, most: int) -> str:
-    """Return a message that is not too long. A part of it could end inside a secret, which nothing would find to mask it."""
-    return message if len(message) <= most else f"a message of more than {most:,} characters"
+        return {"error": omit_long(message, max_characters), "where": where, "kind": "error"}
 
 
 def _run(api: Any, template: Path, modules: dict[str, Path], data: Any) -> str:
