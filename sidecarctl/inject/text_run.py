@@ -98,14 +98,12 @@ def _run(
     options = fit_jobs(options, text, file)
     documents = split_readable(text, file, broken)
     if beside.files:
-        result = _run_with_files(text, list(documents), beside, step, options, selects)
-        return _with_errors(result, broken)
+        return _run_with_files(text, list(documents), beside, step, options, selects, broken)
     if may_hold(text, OWNER_ANNOTATION):
         from sidecarctl.inject.displaced_companions import has_displaced_companions
 
         if beside.claimed or has_displaced_companions(split_readable(text, file, []), options.kinds):
-            result = _run_on_sorted(text, list(documents), step, options, selects, beside.claimed)
-            return _with_errors(result, broken)
+            return _run_on_sorted(text, list(documents), step, options, selects, beside.claimed, broken)
     out, changes, findings, secrets = list[str](), list[WorkloadChange](), list[Finding](), frozenset[str]()
     # Keep texts, not documents: the nodes of a finished document are freed.
     separators = Separators()
@@ -121,11 +119,6 @@ def _run(
     return Result(new, tuple(changes), tuple(findings), text, errors=errors, fails=options.fails, secrets=secrets)
 
 
-def _with_errors(result: Result, errors: Sequence[SidecarctlError]) -> Result:
-    """Return a result with the errors of documents that could not be split, which leave the text as it was."""
-    return replace(result, text=result.original, errors=(*errors, *result.errors)) if errors else result
-
-
 def _run_on_sorted(
     text: str,
     documents: list[Document],
@@ -133,18 +126,21 @@ def _run_on_sorted(
     options: Options,
     selects: DocumentFilter | None,
     claimed: Collection[CompanionKey],
+    broken: Sequence[SidecarctlError],
     count: int | None = None,
 ) -> Result:
     """Run the pipeline over a text whose companions do not follow their workloads. Holds all documents in memory.
 
-    Documents from number `count` on are of other files: they are in the result, but not in its text.
+    `broken` are the errors of documents that cannot be read, which leave the text as it is. Documents from number `count` on
+    are of other files: they are in the result, but not in its text.
     """
     from sidecarctl.inject.displaced_companions import gather_companions, restore_order
 
     gathered = gather_companions(documents, options.kinds, claimed)
     whole = join_results(process_documents(gathered, step, options, selects))
     out = restore_order(whole.documents)
-    failed = bool(whole.errors) or (options.fails and has_errors(whole.findings))
+    errors = (*broken, *whole.errors)
+    failed = bool(errors) or (options.fails and has_errors(whole.findings))
     own = [each for each in out if count is None or each.index < count]
     new = text if failed else _join(text, documents[:count], own)
     others = () if count is None else tuple(each for each in out if each.index >= count)
@@ -154,7 +150,7 @@ def _run_on_sorted(
         whole.findings,
         text,
         documents=others,
-        errors=whole.errors,
+        errors=errors,
         fails=options.fails,
         secrets=whole.secrets,
     )
@@ -167,20 +163,21 @@ def _run_with_files(
     step: Step,
     options: Options,
     selects: DocumentFilter | None,
+    broken: list[SidecarctlError],
 ) -> Result:
     """Run the pipeline over a text and the companions that other files have; other documents of these files stay.
 
     A file that cannot be split is an error of the result: its text could not be joined again.
     """
-    broken: list[SidecarctlError] = []
-    others = beside.split(broken)
-    if broken:
-        return Result(text, original=text, errors=tuple(broken), fails=options.fails)
+    unreadable: list[SidecarctlError] = []
+    others = beside.split(unreadable)
+    if unreadable:
+        return Result(text, original=text, errors=(*broken, *unreadable), fails=options.fails)
     count = len(documents)
     for number, (_, document) in enumerate(others):
         document.index = count + number
     ours = [document for _, document in others if read_owner(document) is not None]
-    whole = _run_on_sorted(text, [*documents, *ours], step, options, selects, beside.claimed, count)
+    whole = _run_on_sorted(text, [*documents, *ours], step, options, selects, beside.claimed, broken, count)
     if whole.failed or whole.errors:
         return whole
     left = {document.index: document for document in whole.documents}

@@ -148,6 +148,15 @@ def test_companion_and_record_with_escaped_keys_are_found(escape: str, tmp_path:
     assert (removed.stdout, "companion-left-behind" in removed.stderr) == (text, False)
 
 
+def test_every_document_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    text = "---\n".join(
+        (LOGS, SHOP.replace("'{}'", """'{"v":2,"instances":{"logger":{}}}'"""), "a: :\n---sidecarctl.dev/owner")
+    )
+    done = run("sidecarctl remove logger", tmp_path, stdin=text)
+    assert done.code == 3
+    assert 'invalid document separator "---sidecarctl.dev/owner"' in done.stderr
+
+
 def test_byte_order_mark_stays_when_a_companion_is_the_first_document(tmp_path: Path) -> None:
     workload, companion = run("sidecarctl add logger -q", tmp_path, stdin=POD).stdout.split("---\n")
     (tmp_path / "x.yaml").write_text(f"\ufeff{companion}---\n{workload}", encoding="utf-8")
