@@ -19,7 +19,7 @@ from sidecarctl.inject.plan import Plan
 from sidecarctl.kube.fronts import has_fronts, read_fronts
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, workloads
-from sidecarctl.lazy_dataclass import replace
+from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.yamltext.stream import Document
 
 # Adds or upgrades one sidecar.
@@ -60,33 +60,97 @@ def add_sidecars(
     return replace(current, skipped=tuple(skipped))
 
 
-def run_steps(current: DocumentResult, steps: Sequence[DocumentStep]) -> DocumentResult:
-    """Return the result of all steps, or of those up to the first plan that is refused.
+@dataclass(frozen=True)
+class _Run:
+    """The result of steps, up to the first plan that is refused, and the steps whose upgrades give something up."""
+
+    result: DocumentResult
+    giving_up: tuple[DocumentStep, ...] = ()
+    refused: bool = False
+
+
+def run_steps(start: DocumentResult, steps: Sequence[DocumentStep]) -> DocumentResult:
+    """Return the result of all steps, or of those up to the first plan that is refused; `start` has no plans."""
+    run = _run_drafted(start, steps)
+    if len(steps) == 1 or run.refused or not run.giving_up:
+        return run.result
+    return _settle(run, start, steps)
+
+
+def _settle(run: _Run, start: DocumentResult, steps: Sequence[DocumentStep]) -> DocumentResult:
+    """Return the result of steps so that a second run of the command changes nothing; `run` is the first run.
+
+    A step before an upgrade that gives something up, such as a longer grace period, planned with what is gone now. Such
+    upgrades go first. If several concern each other, all steps run again.
+    """
+    ordered = [*run.giving_up, *(step for step in steps if step not in run.giving_up)]
+    if ordered != list(steps) and (reordered := _try(start, ordered)) is not None:
+        run, steps = reordered, ordered
+    for _ in steps[1:]:
+        again = _try(replace(run.result, plans=(), kept=frozenset()), steps)
+        if again is None:
+            break
+        run = replace(again, result=_join(run.result, again.result))
+        if not again.giving_up:
+            break
+    return run.result
+
+
+def _try(start: DocumentResult, steps: Sequence[DocumentStep]) -> _Run | None:
+    """Run steps that were accepted in another order, or before; None if they are not accepted now.
+
+    A position can name a container that is not there yet, and a person's edit cannot always be told from what was written.
+    """
+    try:
+        run = _run_drafted(start, steps)
+    except SidecarctlError:
+        return None
+    return None if run.refused else run
+
+
+def _join(first: DocumentResult, second: DocumentResult) -> DocumentResult:
+    """Return the result of the same steps, run twice. The second run has the findings of the first, but for merged edits."""
+    from sidecarctl.inject.upgrade_findings import EDIT_RULES
+
+    plans = []
+    for before, after in zip(first.plans, second.plans, strict=True):
+        edits = (finding for finding in before.findings if finding.rule in EDIT_RULES)
+        findings, fields = (*edits, *after.findings), (*before.fields, *after.fields)
+        plans.append(replace(before, findings=findings, fields=fields))
+    return replace(second, plans=tuple(plans), kept=first.kept & second.kept)
+
+
+def _run_drafted(start: DocumentResult, steps: Sequence[DocumentStep]) -> _Run:
+    """Run steps on a draft if there are many.
 
     If the draft fails its verification or a step raises an error, each step runs again with a verified text, so an error
     never comes from an unverified one, and an edit that fails verification is that of its sidecar.
     """
     if len(steps) <= _FEW:
-        return _run(current, steps, current)
+        return _run(start, steps, start)
     from sidecarctl.yamltext.draft import Draft
 
-    first = current.documents[0]
+    first = start.documents[0]
     draft = Draft.of(first)
     try:
-        done = _run(replace(current, documents=(draft, *current.documents[1:])), steps, current)
-        last = done.documents[0]
+        run = _run(replace(start, documents=(draft, *start.documents[1:])), steps, start)
+        last = run.result.documents[0]
         assert isinstance(last, Draft)
-        return replace(done, documents=(first if last is draft else last.finish(), *done.documents[1:]))
+        finished = first if last is draft else last.finish()
+        return replace(run, result=replace(run.result, documents=(finished, *run.result.documents[1:])))
     except SidecarctlError:
-        return _run(current, steps, current)
+        return _run(start, steps, start)
 
 
-def _run(current: DocumentResult, steps: Sequence[DocumentStep], start: DocumentResult) -> DocumentResult:
+def _run(current: DocumentResult, steps: Sequence[DocumentStep], start: DocumentResult) -> _Run:
+    giving_up: list[DocumentStep] = []
     for step in steps:
         before, current = current, step(current)
-        if any(planned.refused for planned in current.plans[len(before.plans) :]):
-            return _with_places_of(start, before, step, current)
-    return current
+        made = current.plans[len(before.plans) :]
+        if any(planned.refused for planned in made):
+            return _Run(_with_places_of(start, before, step, current), refused=True)
+        giving_up += [step] if any(planned.gives_up for planned in made) else []
+    return _Run(current, tuple(giving_up))
 
 
 def _with_places_of(

@@ -45,6 +45,7 @@ class Plan:
     parameters   recorded parameters that an upgrade changes
     changelog    the library's changes since the recorded version: (version, text)
     secrets      texts of secret parameters, which findings must not show
+    gives_up     an upgrade changes or removes a pod setting, a volume, or a mount of the app, which others may plan with
     """
 
     workload: Workload
@@ -60,6 +61,7 @@ class Plan:
     parameters: tuple[FieldChange, ...] = ()
     changelog: tuple[tuple[str, str], ...] = ()
     secrets: frozenset[str] = frozenset()
+    gives_up: bool = False
 
     @property
     def refused(self) -> bool:

@@ -21,7 +21,7 @@ from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.record.annotation import Added, Instance, Record
-from sidecarctl.record.paths import index_items
+from sidecarctl.record.paths import find_settings, index_items
 from sidecarctl.results import ABSENT, FieldChange
 from sidecarctl.yamltext.edits import Edit, apply
 from sidecarctl.yamltext.stream import Document
@@ -88,6 +88,10 @@ def plan_upgrade(
     bare = around = without_instance(workload, record, request.instance)
     planned = plan_instance(bare, record, request.for_instance(present), kube_version, found)
     kept = [] if planned.refused else _used_volumes(bare, planned, present.inherited)
+    if kept:  # a volume that came back to the sidecar that brings it is its own
+        alone = without_instance(workload, record, request.instance, ())
+        own = plan_instance(alone, record, request.for_instance(present), kube_version, found).instance.added.volumes
+        kept = [volume for volume in kept if volume not in own]
     heirs = {} if planned.refused else _find_heirs(workload, bare, record, planned, kept)
     left = replace(record, instances=_hand_over(workload, record, request.instance, heirs)) if heirs else record
     if heirs or (not planned.refused and len(kept) < len(present.inherited)):
@@ -117,8 +121,10 @@ def plan_upgrade(
     edits = upgrade_record_edits(document, workload, left, instance, own_edits)
     secret = request.has_secrets(present)
     fields = tuple(_describe_changes(workload, after, beside.edits)) if own_edits or beside.edits else ()
+    planned = replace(planned, workload=workload, instance=instance, edits=tuple(edits), documents=tuple(beside.added))
+    gives_up = _gives_up(_shareable(workload, present.added), _shareable(after, instance.added))
     return Upgrade(
-        replace(planned, workload=workload, instance=instance, edits=tuple(edits), documents=tuple(beside.added)),
+        replace(planned, gives_up=gives_up),
         tuple(beside.edits),
         (*(LocatedConflict(each) for each in merge.conflicts), *beside.conflicts),
         tuple(hide_values(fields)) if secret else fields,
@@ -208,6 +214,18 @@ def _hand_over(workload: Workload, record: Record, name: str, heirs: Mapping[str
     others = {other: each for other, each in record.instances.items() if other != name}
     given = give_volumes(workload, record.instances[name].added, others, heirs)
     return {each: given.get(each, instance) for each, instance in record.instances.items()}
+
+
+def _shareable(workload: Workload, added: Added) -> dict[tuple[str, ...], Any]:
+    """Return what an instance adds and others can use: the pod settings, the volumes, and the volumes at the app's mounts."""
+    at = ((container, path) for container, paths in added.volume_mounts.items() for path in paths)
+    found: dict[tuple[str, ...], Any] = {("volumeMounts", *each): workload.mounted_volumes.get(each) for each in at}
+    found |= {("pod", text): value for text, (_, value) in find_settings(workload.pod, added.pod).items()}
+    return found | {("volumes", name): True for name in added.volumes}
+
+
+def _gives_up(before: Mapping[tuple[str, ...], Any], after: Mapping[tuple[str, ...], Any]) -> bool:
+    return any(after.get(key) != value for key, value in before.items())
 
 
 def _part(base: Rendering | Unknown, identity: str | None) -> Any:

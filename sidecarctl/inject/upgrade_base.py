@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import combinations, islice
 from typing import Any
 
 from sidecarctl.composition.request import Request
@@ -19,13 +19,15 @@ from sidecarctl.inject.rename_companions import rename_companions
 from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.lazy_dataclass import dataclass, field, replace
-from sidecarctl.record.annotation import Instance, Record
+from sidecarctl.record.annotation import Added, Instance, Record
 from sidecarctl.yamltext.edits import Replace
 
 # Of all instances of a workload: each rendering reads the whole pod.
 _MOST_RENDERINGS = 200
 # Former names of a workload or container, and former owners of companions, that are tried.
 _MOST_NAMES, _MOST_OWNERS = 16, 3
+# Paths of the app's mounts of inherited volumes: each combination of them is tried.
+_MOST_PATHS = 4
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,29 @@ def is_unedited(workload: Workload, instance: Instance, found: Sequence[Companio
     """Return True if everything that an instance added is as it was written."""
     if not instance.digest or len(found) != len(instance.added.documents):
         return False
+    values = [each.value for each in found]
+    return any(
+        compute_digest(workload, own, values) == instance.digest for own in _possible_additions(workload, instance)
+    )
+
+
+def _possible_additions(workload: Workload, instance: Instance) -> Iterator[Added]:
+    """Yield what an instance may have added: without volumes that it inherited, and the app's mounts of them.
+
+    It can have mounts of its own of such a volume, which the record does not tell from inherited ones.
+    """
     own = without_volumes(workload, instance.added, instance.inherited)
-    return compute_digest(workload, own, [each.value for each in found]) == instance.digest
+    yield own
+    all_mounts = instance.added.volume_mounts
+    inherited = {
+        path for name, paths in all_mounts.items() for path in paths if path not in own.volume_mounts.get(name, ())
+    }
+    if len(inherited) > _MOST_PATHS:
+        return
+    for count in range(1, len(inherited) + 1):
+        for left_out in combinations(sorted(inherited), len(inherited) - count):
+            mounts = {name: tuple(path for path in paths if path not in left_out) for name, paths in all_mounts.items()}
+            yield replace(own, volume_mounts={name: paths for name, paths in mounts.items() if paths})
 
 
 def render_base(

@@ -18,6 +18,8 @@ from sidecarctl.yamltext.stream import Document
 
 CONFLICT_RULE = "upgrade-conflict"
 OVERWRITTEN_RULE = "edit-overwritten"
+# What is reported about edits of people: once an upgrade has merged them, they are not found again.
+EDIT_RULES = frozenset({CONFLICT_RULE, OVERWRITTEN_RULE, "recorded-container-missing"})
 _HELP = {
     FAIL: "use --on-conflict keep to keep the value of the manifest, or --on-conflict overwrite for that of the library",
     "keep": "the value of the manifest stays",

@@ -135,6 +135,31 @@ def test_heir_that_moves_leaves_the_volume_to_the_others(folder: Path) -> None:
     assert (folder / "web.yaml").read_text() == WEB
 
 
+def test_volume_that_comes_back_is_its_own_again(folder: Path) -> None:
+    done(folder, f"{ADD} -f web.yaml -i")
+    done(folder, "add log-tail --set logDir=/srv/other -f web.yaml -i")
+    done(folder, "remove logger vector -f web.yaml -i")
+    assert "edited" not in done(folder, "status -f web.yaml").stdout
+    upgraded = done(folder, "upgrade -f web.yaml -i")
+    assert "conflict" not in upgraded.stderr
+    text = (folder / "web.yaml").read_text()
+    assert "mountPath: /srv/log\n" not in text
+    assert text.count("mountPath: /srv/other\n") == 2
+    assert "in sync" in done(folder, "status -f web.yaml --check").stdout
+    done(folder, "remove log-tail -f web.yaml -i")
+    assert (folder / "web.yaml").read_text() == WEB
+
+
+def test_edit_of_a_mount_of_a_volume_that_came_back_is_an_edit(folder: Path) -> None:
+    done(folder, f"{ADD} -f web.yaml -i")
+    done(folder, "add log-tail --set logDir=/srv/other -f web.yaml -i")
+    done(folder, "remove logger vector -f web.yaml -i")
+    text = (folder / "web.yaml").read_text()
+    edited = text.replace("mountPath: /srv/other\n", "mountPath: /srv/other\n      subPath: x\n")
+    (folder / "web.yaml").write_text(edited)
+    assert "edited" in done(folder, "status -f web.yaml --check", 1).stdout
+
+
 def test_volume_stays_when_the_first_sidecar_uses_one_of_the_app(folder: Path) -> None:
     web = WEB + "    volumeMounts:\n    - {name: data, mountPath: /data}\n  volumes:\n  - {name: data, emptyDir: {}}\n"
     (folder / "web.yaml").write_text(web)

@@ -1,0 +1,167 @@
+"""A second run changes nothing, also if sidecars of the first one gave up what others use."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import sidecarctl
+from tests.command import Outcome, run
+from tests.manifests import stream, workload
+
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web # the shop's
+spec:
+  containers:
+  - name: web
+    image: web:1.0.0
+"""
+_ROOT = tempfile.TemporaryDirectory(prefix="second-run-")  # deleted when the tests end
+
+
+def write_version(library: Path, name: str, version: str, template: dict[str, Any]) -> None:
+    """Write one version of a plain sidecar."""
+    folder = library / f"{name}@{version}"
+    folder.mkdir(parents=True)
+    metadata = {"name": name, "version": version, "summary": "Shares things with others."}
+    head = {"apiVersion": "sidecarctl.dev/v1alpha1", "kind": "Sidecar", "metadata": metadata}
+    (folder / "sidecar.yaml").write_text(yaml.safe_dump({**head, "spec": {"engine": "plain"}}))
+    (folder / "template.yaml").write_text(yaml.safe_dump(template))
+
+
+def fragment(name: str, directory: str = "", **pod: Any) -> dict[str, Any]:
+    """Return a template: a container, and a volume that the app mounts at a directory."""
+    resources = {"requests": {"cpu": "5m", "memory": "8Mi"}, "limits": {"cpu": "50m", "memory": "16Mi"}}
+    container: dict[str, Any] = {"name": name, "image": "tool:1.0.0", "resources": resources}
+    if not directory:
+        return {"containers": [container], "pod": pod}
+    container["volumeMounts"] = [{"name": f"{name}-data", "mountPath": directory}]
+    return {
+        "containers": [container],
+        "volumes": [{"name": f"{name}-data", "emptyDir": {"sizeLimit": "1Gi"}}],
+        "app": {"volumeMounts": [{"name": f"{name}-data", "mountPath": directory}]},
+        "pod": pod,
+    }
+
+
+def done(folder: Path, command: str, text: str, code: int = 0) -> Outcome:
+    outcome = run(f"sidecarctl {command} --library library", folder, stdin=text)
+    assert outcome.code == code, outcome.stderr
+    return outcome
+
+
+@pytest.mark.parametrize(("former", "needed"), [(40, 60), (60, 40)])
+@pytest.mark.parametrize("first", ["one", "two"])
+def test_a_setting_that_moves_to_another_sidecar_gets_the_new_value_at_once(
+    former: int, needed: int, first: str, tmp_path: Path
+) -> None:
+    second = "two" if first == "one" else "one"
+    write_version(tmp_path / "library", "one", "1.0.0", fragment("one", terminationGracePeriodSeconds=former))
+    write_version(tmp_path / "library", "one", "1.1.0", fragment("one"))
+    write_version(tmp_path / "library", "two", "1.0.0", fragment("two"))
+    write_version(tmp_path / "library", "two", "1.1.0", fragment("two", terminationGracePeriodSeconds=needed))
+    text = done(tmp_path, f"add {first}@1.0.0 {second}@1.0.0", POD).stdout
+    upgraded = done(tmp_path, "upgrade", text)
+    assert f"terminationGracePeriodSeconds: {needed}\n" in upgraded.stdout
+    assert "grace-too-short" not in upgraded.stderr
+    assert done(tmp_path, "upgrade", upgraded.stdout).stdout == upgraded.stdout
+    assert run("sidecarctl remove --all", tmp_path, stdin=upgraded.stdout).stdout == POD
+
+
+def test_a_value_that_another_sidecar_kept_out_is_set_when_it_goes(tmp_path: Path) -> None:
+    for name, group in (("one", 2000), ("two", 3000)):
+        write_version(tmp_path / "library", name, "1.0.0", fragment(name))
+        write_version(tmp_path / "library", name, "1.1.0", fragment(name, securityContext={"fsGroup": group}))
+        write_version(tmp_path / "library", name, "1.2.0", fragment(name))
+    text = done(tmp_path, "add two@1.0.0 one@1.1.0", POD).stdout
+    upgraded = done(tmp_path, "upgrade two@1.1.0 one@1.2.0", text)
+    assert "fsGroup: 3000" in upgraded.stdout
+    assert "pod-setting-kept" not in upgraded.stderr
+    assert done(tmp_path, "upgrade two@1.1.0 one@1.2.0", upgraded.stdout).stdout == upgraded.stdout
+
+
+def test_the_report_has_each_edit_of_a_person_once(tmp_path: Path) -> None:
+    for version, image in (("1.0.0", "tool:1.0.0"), ("1.1.0", "tool:1.1.0")):
+        two = fragment("two", terminationGracePeriodSeconds=60 if version == "1.1.0" else 30)
+        two["containers"][0]["image"] = image
+        write_version(tmp_path / "library", "two", version, two)
+    write_version(tmp_path / "library", "one", "1.0.0", fragment("one", terminationGracePeriodSeconds=40))
+    write_version(tmp_path / "library", "one", "1.1.0", fragment("one"))
+    text = done(tmp_path, "add two@1.0.0 one@1.0.0", POD).stdout
+    edited = text.replace("name: two\n    image: tool:1.0.0", "name: two\n    image: mirror/tool:1.0.0")
+    assert edited != text
+    upgraded = done(tmp_path, "upgrade --on-conflict keep", edited)
+    assert upgraded.stderr.count("warning[upgrade-conflict]") == 1
+    assert "mirror/tool:1.0.0" in upgraded.stdout
+    assert "terminationGracePeriodSeconds: 60" in upgraded.stdout
+
+
+def test_the_report_names_a_renamed_container(tmp_path: Path) -> None:
+    grace = {("one", "1.0.0"): 40, ("two", "1.1.0"): 60}
+    for name in ("one", "two"):
+        for version in ("1.0.0", "1.1.0"):
+            template = fragment(name, terminationGracePeriodSeconds=grace.get((name, version), 30))
+            template["app"] = {"env": [{"name": f"{name.upper()}_HOST", "value": "localhost"}]}
+            write_version(tmp_path / "library", name, version, template)
+    text = done(tmp_path, "add two@1.0.0 one@1.0.0", POD).stdout
+    renamed = text.replace("  - name: web\n    image: web", "  - name: shop\n    image: web")
+    assert renamed != text
+    upgraded = done(tmp_path, "upgrade --on-conflict keep", renamed)
+    for name in ("one", "two"):
+        assert upgraded.stderr.count(f"it keeps what {name} added") == 1
+
+
+@settings(
+    max_examples=int(os.environ.get("SIDECARCTL_EXAMPLES", "60")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(st.integers(min_value=0, max_value=2**32))
+def test_a_second_render_changes_nothing_after_any_sequence_of_compositions(seed: int) -> None:
+    rng = Random(seed)
+    folder = Path(tempfile.mkdtemp(dir=_ROOT.name))
+    names, versions = ("one", "two", "three"), ("1.0.0", "1.1.0", "1.2.0")
+    for name in names:
+        for version in versions:
+            write_version(folder / "library", name, version, random_fragment(rng, name))
+    session = sidecarctl.Session()
+    text = stream(rng, [workload(rng, "web")])
+    for _ in range(rng.randrange(2, 5)):
+        write_composition(folder / "sidecarctl.yaml", rng, names, versions)
+        result = session.render(text, folder / "sidecarctl.yaml")
+        if result.failed:
+            continue
+        text = result.text
+        again = session.render(text, folder / "sidecarctl.yaml")
+        assert not again.failed
+        assert again.text == text
+
+
+def random_fragment(rng: Random, name: str) -> dict[str, Any]:
+    settings_: dict[str, Any] = {}
+    if rng.random() < 0.6:
+        settings_["terminationGracePeriodSeconds"] = rng.choice((40, 60))
+    if rng.random() < 0.6:
+        settings_["securityContext"] = {"fsGroup": rng.choice((2000, 3000))}
+    if rng.random() < 0.3:
+        settings_["shareProcessNamespace"] = True
+    return fragment(name, rng.choice(("", "/srv/a", "/srv/b", "/srv/c")), **settings_)
+
+
+def write_composition(path: Path, rng: Random, names: tuple[str, ...], versions: tuple[str, ...]) -> None:
+    chosen = rng.sample(names, rng.randrange(1, len(names) + 1))
+    defaults = {name: {"version": rng.choice(versions)} for name in names}
+    spec = {"libraries": ["library"], "defaults": defaults, "rules": [{"select": {"all": True}, "sidecars": chosen}]}
+    head = {"apiVersion": "sidecarctl.dev/v1alpha1", "kind": "Composition", "metadata": {"name": "platform"}}
+    path.write_text(yaml.safe_dump({**head, "spec": spec}))
