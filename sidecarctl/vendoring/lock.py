@@ -17,6 +17,7 @@ from sidecarctl.files.write import Write
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.report.terminal import visible
 from sidecarctl.vendoring.library_files import name_problem
+from sidecarctl.vendoring.source import credentials_error, has_credentials
 from sidecarctl.yamltext import emit
 
 LIBRARIES = "libraries"
@@ -114,6 +115,9 @@ def read_lock(file: Path) -> LockFile:
         )
     found = [LockedLibrary(**each) for each in source.value["libraries"]]
     names = [each.name for each in found]
+    for index, each in enumerate(found):
+        if has_credentials(each.source):
+            raise credentials_error(source.place(("libraries", index, "source")))
     for index, name in enumerate(names):
         if name in names[:index]:
             raise UsageError(

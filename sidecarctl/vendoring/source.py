@@ -62,16 +62,25 @@ def _quote(text: str) -> str:
     return f'"{visible(before)}{sign}{"..." if sign else ""}"'
 
 
+def has_credentials(url: str) -> bool:
+    """Return True for a URL with a password, and for an HTTP URL with a user, which can be a token."""
+    scheme, _, rest = url.partition("://")
+    user, at, _ = rest.partition("/")[0].rpartition("@")
+    return bool(at) and (scheme.lower() in ("http", "https") or ":" in user)
+
+
+def credentials_error(where: str = "") -> UsageError:
+    """Return the error about a URL with credentials, which it does not show."""
+    hint = "remove them from the URL: Git takes them from its credential helper (`git help credentials`)"
+    return UsageError("the library URL contains credentials", where=where, hint=hint)
+
+
 def _from_url(text: str, scheme: str) -> Source:
     if scheme not in _SCHEMES:
         raise UsageError(f'invalid library source: the protocol "{scheme}" is not allowed', hint=_HINT)
     authority, slash, path = text.partition("://")[2].partition("/")
-    user, at, _ = authority.rpartition("@")
-    if at and (scheme == "https" or ":" in user):
-        raise UsageError(
-            "the library URL contains credentials",
-            hint="remove them from the URL: Git takes them from its credential helper (`git help credentials`)",
-        )
+    if has_credentials(text):
+        raise credentials_error()
     if "?" in text or "#" in text:
         host = _QUERY.split(authority)[0]
         raise UsageError(f"invalid library URL {scheme}://{host}{slash}...: use a URL without ? and #", hint=_HINT)
