@@ -16,6 +16,7 @@ from sidecarctl.inject.document import (
     number_workloads,
 )
 from sidecarctl.inject.plan import Plan
+from sidecarctl.inject.pod_settings import GRACE_PERIOD
 from sidecarctl.kube.fronts import has_fronts, read_fronts
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, workloads
@@ -62,26 +63,30 @@ def add_sidecars(
 
 @dataclass(frozen=True)
 class _Run:
-    """The result of steps, up to the first plan that is refused, and the steps whose upgrades give something up."""
+    """The result of steps, up to the first plan that is refused.
+
+    giving_up  the steps whose upgrades give something up
+    settled    steps that run again plan the same, as far as can be told without running them
+    """
 
     result: DocumentResult
     giving_up: tuple[DocumentStep, ...] = ()
+    settled: bool = True
     refused: bool = False
 
 
 def run_steps(start: DocumentResult, steps: Sequence[DocumentStep]) -> DocumentResult:
     """Return the result of all steps, or of those up to the first plan that is refused; `start` has no plans."""
     run = _run_drafted(start, steps)
-    if len(steps) == 1 or run.refused or not run.giving_up:
-        return run.result
-    return _settle(run, start, steps)
+    return run.result if run.settled or run.refused else _settle(run, start, steps)
 
 
 def _settle(run: _Run, start: DocumentResult, steps: Sequence[DocumentStep]) -> DocumentResult:
     """Return the result of steps so that a second run of the command changes nothing; `run` is the first run.
 
     A step before an upgrade that gives something up, such as a longer grace period, planned with what is gone now. Such
-    upgrades go first. If several concern each other, all steps run again.
+    upgrades go first. Then all steps run again: upgrades can concern each other, and preStop sleeps need a grace period that a
+    later sidecar set.
     """
     ordered = [*run.giving_up, *(step for step in steps if step not in run.giving_up)]
     if ordered != list(steps) and (reordered := _try(start, ordered)) is not None:
@@ -91,7 +96,7 @@ def _settle(run: _Run, start: DocumentResult, steps: Sequence[DocumentStep]) -> 
         if again is None:
             break
         run = replace(again, result=_join(run.result, again.result))
-        if not again.giving_up:
+        if again.settled:
             break
     return run.result
 
@@ -109,14 +114,16 @@ def _try(start: DocumentResult, steps: Sequence[DocumentStep]) -> _Run | None:
 
 
 def _join(first: DocumentResult, second: DocumentResult) -> DocumentResult:
-    """Return the result of the same steps, run twice. The second run has the findings of the first, but for merged edits."""
+    """Return the result of the same steps, run twice.
+
+    The second run has the findings of the first, but for those about merged edits and about what is adopted.
+    """
     from sidecarctl.inject.upgrade_findings import EDIT_RULES
 
     plans = []
     for before, after in zip(first.plans, second.plans, strict=True):
-        edits = (finding for finding in before.findings if finding.rule in EDIT_RULES)
-        findings, fields = (*edits, *after.findings), (*before.fields, *after.fields)
-        plans.append(replace(before, findings=findings, fields=fields))
+        once = (each for each in before.findings if before.adopting or each.rule in EDIT_RULES)
+        plans.append(replace(before, findings=(*once, *after.findings), fields=(*before.fields, *after.fields)))
     return replace(second, plans=tuple(plans), kept=first.kept & second.kept)
 
 
@@ -144,13 +151,22 @@ def _run_drafted(start: DocumentResult, steps: Sequence[DocumentStep]) -> _Run:
 
 def _run(current: DocumentResult, steps: Sequence[DocumentStep], start: DocumentResult) -> _Run:
     giving_up: list[DocumentStep] = []
-    for step in steps:
+    settled = True
+    for number, step in enumerate(steps):
         before, current = current, step(current)
         made = current.plans[len(before.plans) :]
         if any(planned.refused for planned in made):
             return _Run(_with_places_of(start, before, step, current), refused=True)
-        giving_up += [step] if any(planned.gives_up for planned in made) else []
-    return _Run(current, tuple(giving_up))
+        if any(planned.gives_up for planned in made):
+            giving_up.append(step)
+            settled = len(steps) == 1
+        elif number and any(map(_sets_grace_period, made)):
+            settled = False
+    return _Run(current, tuple(giving_up), settled)
+
+
+def _sets_grace_period(planned: Plan) -> bool:
+    return any(edit.path == (*planned.workload.pod_path, GRACE_PERIOD) for edit in planned.edits)
 
 
 def _with_places_of(

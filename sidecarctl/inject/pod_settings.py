@@ -14,6 +14,7 @@ from sidecarctl.record.paths import PULL_SECRETS, find_index
 from sidecarctl.yamltext.edits import Edit, Insert
 
 DEFAULT_GRACE_SECONDS = 30
+GRACE_PERIOD = "terminationGracePeriodSeconds"
 
 
 @dataclass
@@ -68,7 +69,7 @@ class PodSettings:
             self._join(key)
 
     def _set_grace_period(self, fragment: Fragment) -> None:
-        key, seconds = "terminationGracePeriodSeconds", fragment.termination_grace_period_seconds or 0
+        key, seconds = GRACE_PERIOD, fragment.termination_grace_period_seconds or 0
         present = self.workload.pod.get(key)
         if present is None:
             if seconds > DEFAULT_GRACE_SECONDS:

@@ -91,6 +91,29 @@ def test_a_value_that_another_sidecar_kept_out_is_set_when_it_goes(tmp_path: Pat
     assert done(tmp_path, "upgrade two@1.1.0 one@1.2.0", upgraded.stdout).stdout == upgraded.stdout
 
 
+def test_a_sleep_keeps_the_grace_period_that_a_later_sidecar_sets(tmp_path: Path) -> None:
+    drain = fragment("drain")
+    drain["containers"][0]["lifecycle"] = {"preStop": {"sleep": {"seconds": 35}}}
+    write_version(tmp_path / "library", "drain", "1.0.0", drain)
+    write_version(tmp_path / "library", "slow", "1.0.0", fragment("slow", terminationGracePeriodSeconds=60))
+    text = done(tmp_path, "add drain slow", POD).stdout
+    assert text.index("name: drain") < text.index("name: slow")
+    assert done(tmp_path, "add drain slow", text).stdout == text
+    left = run("sidecarctl remove slow", tmp_path, stdin=text)
+    assert (left.code, "terminationGracePeriodSeconds: 60" in left.stdout) == (0, True)
+    assert run("sidecarctl remove drain", tmp_path, stdin=left.stdout).stdout == POD
+
+
+def test_the_report_says_how_an_adopted_sidecar_differs(tmp_path: Path) -> None:
+    write_version(tmp_path / "library", "one", "1.0.0", fragment("one"))
+    write_version(tmp_path / "library", "two", "1.0.0", fragment("two", terminationGracePeriodSeconds=60))
+    pasted = POD + "  - name: one\n    image: tool:0.9.0\n"
+    for names in ("one", "one two"):
+        adopted = done(tmp_path, f"add {names} --adopt", pasted)
+        assert adopted.stderr.count("info[adopted-differs]") == 1
+        assert "adopted unchanged" in adopted.stderr
+
+
 def test_the_report_has_each_edit_of_a_person_once(tmp_path: Path) -> None:
     for version, image in (("1.0.0", "tool:1.0.0"), ("1.1.0", "tool:1.1.0")):
         two = fragment("two", terminationGracePeriodSeconds=60 if version == "1.1.0" else 30)
