@@ -65,12 +65,12 @@ def add_sidecars(
 class _Run:
     """The result of steps, up to the first plan that is refused.
 
-    giving_up  the steps whose upgrades give something up
-    settled    steps that run again plan the same, as far as can be told without running them
+    order    the steps in the order in which they do not plan with what a later one gives up
+    settled  steps that run again plan the same, as far as can be told without running them
     """
 
     result: DocumentResult
-    giving_up: tuple[DocumentStep, ...] = ()
+    order: tuple[DocumentStep, ...] = ()
     settled: bool = True
     refused: bool = False
 
@@ -85,15 +85,19 @@ def _settle(run: _Run, start: DocumentResult, steps: Sequence[DocumentStep]) -> 
     """Return the result of steps so that a second run of the command changes nothing; `run` is the first run.
 
     A step before an upgrade that gives something up, such as a longer grace period, planned with what is gone now. Such
-    upgrades go first. Then all steps run again: upgrades can concern each other, and preStop sleeps need a grace period that a
-    later sidecar set.
+    upgrades go first, but after those of sidecars to which they would hand over a volume. Then all steps run again: upgrades
+    can concern each other, and preStop sleeps need a grace period that a later sidecar set.
     """
-    ordered = [*run.giving_up, *(step for step in steps if step not in run.giving_up)]
-    if ordered != list(steps) and (reordered := _try(start, ordered)) is not None:
-        run, steps = reordered, ordered
+    if run.order != tuple(steps) and (reordered := _try(start, run.order)) is not None:
+        if not reordered.refused:
+            run, steps = reordered, run.order
+        elif _has_edit_conflict(reordered.result):
+            return (
+                reordered.result
+            )  # in the first order, another sidecar took over what a person edited, and gave it up
     for _ in steps[1:]:
         again = _try(replace(run.result, plans=(), kept=frozenset()), steps)
-        if again is None:
+        if again is None or again.refused:
             break
         run = replace(again, result=_join(run.result, again.result))
         if again.settled:
@@ -102,15 +106,17 @@ def _settle(run: _Run, start: DocumentResult, steps: Sequence[DocumentStep]) -> 
 
 
 def _try(start: DocumentResult, steps: Sequence[DocumentStep]) -> _Run | None:
-    """Run steps that were accepted in another order, or before; None if they are not accepted now.
-
-    A position can name a container that is not there yet, and a person's edit cannot always be told from what was written.
-    """
+    """Run steps again; None for an error: a position can name a container that is not there yet."""
     try:
-        run = _run_drafted(start, steps)
+        return _run_drafted(start, steps)
     except SidecarctlError:
         return None
-    return None if run.refused else run
+
+
+def _has_edit_conflict(result: DocumentResult) -> bool:
+    from sidecarctl.inject.upgrade_findings import CONFLICT_RULE
+
+    return any(finding.rule == CONFLICT_RULE for planned in result.plans for finding in planned.findings)
 
 
 def _join(first: DocumentResult, second: DocumentResult) -> DocumentResult:
@@ -150,19 +156,27 @@ def _run_drafted(start: DocumentResult, steps: Sequence[DocumentStep]) -> _Run:
 
 
 def _run(current: DocumentResult, steps: Sequence[DocumentStep], start: DocumentResult) -> _Run:
-    giving_up: list[DocumentStep] = []
+    ranks: list[int] = []
     settled = True
     for number, step in enumerate(steps):
         before, current = current, step(current)
         made = current.plans[len(before.plans) :]
         if any(planned.refused for planned in made):
             return _Run(_with_places_of(start, before, step, current), refused=True)
-        if any(planned.gives_up for planned in made):
-            giving_up.append(step)
-            settled = len(steps) == 1
-        elif number and any(map(_sets_grace_period, made)):
-            settled = False
-    return _Run(current, tuple(giving_up), settled)
+        ranks.append(_rank(made))
+        settled = settled and ranks[-1] == _NEUTRAL and not (number and any(map(_sets_grace_period, made)))
+    order = sorted(range(len(steps)), key=ranks.__getitem__)
+    return _Run(current, tuple(steps[number] for number in order), settled or len(steps) == 1)
+
+
+_NEUTRAL = 1
+
+
+def _rank(plans: Sequence[Plan]) -> int:
+    """Return the place of a step among others: before or after the neutral ones."""
+    if any(planned.hands_over for planned in plans):
+        return _NEUTRAL + 1
+    return _NEUTRAL - 1 if any(planned.gives_up for planned in plans) else _NEUTRAL
 
 
 def _sets_grace_period(planned: Plan) -> bool:

@@ -124,7 +124,7 @@ def plan_upgrade(
     planned = replace(planned, workload=workload, instance=instance, edits=tuple(edits), documents=tuple(beside.added))
     gives_up = _gives_up(_shareable(workload, present.added), _shareable(after, instance.added))
     return Upgrade(
-        replace(planned, gives_up=gives_up),
+        replace(planned, hands_over=bool(heirs), gives_up=gives_up),
         tuple(beside.edits),
         (*(LocatedConflict(each) for each in merge.conflicts), *beside.conflicts),
         tuple(hide_values(fields)) if secret else fields,

@@ -145,6 +145,20 @@ def test_the_report_names_a_renamed_container(tmp_path: Path) -> None:
         assert upgraded.stderr.count(f"it keeps what {name} added") == 1
 
 
+@pytest.mark.parametrize("first", ["one", "two"])
+def test_an_edit_of_a_volume_that_all_give_up_is_a_conflict(first: str, tmp_path: Path) -> None:
+    second = "two" if first == "one" else "one"
+    for name in ("one", "two"):
+        write_version(tmp_path / "library", name, "1.0.0", fragment(name, "/srv/shared"))
+        write_version(tmp_path / "library", name, "1.1.0", fragment(name))
+    text = done(tmp_path, f"add {first}@1.0.0 {second}@1.0.0", POD).stdout
+    edited = text.replace("sizeLimit: 1Gi", "sizeLimit: 5Gi")
+    assert edited != text
+    refused = done(tmp_path, "upgrade", edited, 1)
+    assert refused.stderr.count("error[upgrade-conflict]") == 1
+    assert "sizeLimit: 5Gi" in done(tmp_path, "upgrade --on-conflict keep", edited).stdout
+
+
 @settings(
     max_examples=int(os.environ.get("SIDECARCTL_EXAMPLES", "60")),
     deadline=None,
