@@ -14,7 +14,7 @@ from sidecarctl.inject.field_changes import diff_companion, diff_templates, hide
 from sidecarctl.inject.merge import ENFORCE, OVERWRITE, Conflict, Merge, Unknown
 from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.record_edits import apply_at, keep_present, upgrade_record_edits
-from sidecarctl.inject.removal import find_heirs, give_volumes, used_volumes, with_volumes
+from sidecarctl.inject.removal import find_heirs, give_volumes, used_volumes, with_volumes, without_volumes
 from sidecarctl.inject.upgrade_base import Rendering, find_base, plan_instance, render_plan, without_instance
 from sidecarctl.kube.equivalence import is_equivalent
 from sidecarctl.kube.value_diff import diff_values
@@ -115,7 +115,9 @@ def plan_upgrade(
     digest = compute_digest(replace(bare, template=new.template), planned.instance.added, planned.documents)
     instance = replace(planned.instance, digest=digest)
     if merge.conflicts:
-        instance = replace(instance, added=_with_kept(after, instance.added, present.added, left))
+        former = without_volumes(workload, present.added, kept)
+        others = [each.added for name, each in left.instances.items() if name != request.instance]
+        instance = replace(instance, added=_with_kept(after, instance.added, former, others))
     instance = with_volumes(after, instance, kept, present.added)
     instance = replace(instance, added=keep_present(after, instance.added))
     edits = upgrade_record_edits(document, workload, left, instance, own_edits)
@@ -146,12 +148,11 @@ def _without_new_secrets(recorded: Mapping[str, Any], sidecar: Sidecar) -> Mappi
     return recorded if public == carried else public
 
 
-def _with_kept(after: Workload, new: Added, former: Added, record: Record) -> Added:
+def _with_kept(after: Workload, new: Added, former: Added, others: Sequence[Added]) -> Added:
     """Return what an instance adds, with what it added before and a conflict keeps: `remove` must find it.
 
     What other instances added too is theirs.
     """
-    others = [each.added for each in record.instances.values() if each.added is not former]
     left = keep_present(after, former)
 
     def join(attribute: str) -> tuple[str, ...]:

@@ -150,6 +150,20 @@ def test_volume_that_comes_back_is_its_own_again(folder: Path) -> None:
     assert (folder / "web.yaml").read_text() == WEB
 
 
+@pytest.mark.parametrize("choice", ["keep", "overwrite"])
+def test_an_inherited_volume_is_recorded_once_after_a_conflict(choice: str, folder: Path) -> None:
+    done(folder, f"{ADD} -f web.yaml -i")
+    done(folder, "remove log-tail vector -f web.yaml -i")
+    text = (folder / "web.yaml").read_text()
+    edited = text.replace("cpu: 50m", "cpu: 55m", 1)
+    assert edited != text
+    (folder / "web.yaml").write_text(edited)
+    done(folder, f"add logger --set resources.requests.cpu=30m --on-conflict {choice} -f web.yaml -i")
+    assert "in sync" in done(folder, "status -f web.yaml").stdout or choice == "keep"
+    done(folder, "remove logger -f web.yaml -i")
+    assert (folder / "web.yaml").read_text() == WEB
+
+
 def test_edit_of_a_mount_of_a_volume_that_came_back_is_an_edit(folder: Path) -> None:
     done(folder, f"{ADD} -f web.yaml -i")
     done(folder, "add log-tail --set logDir=/srv/other -f web.yaml -i")
