@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from sidecarctl.authoring.candidate import Candidate
@@ -28,7 +27,7 @@ from sidecarctl.composition.model import load_composition
 from sidecarctl.composition.select import resolve_selection
 from sidecarctl.errors import InputError, SidecarctlError, UsageError
 from sidecarctl.files.patterns import output_root
-from sidecarctl.files.signals import end_on_signals
+from sidecarctl.files.signals import end_on_signals, temporary_directory
 from sidecarctl.files.sources import NO_FILE, Stamp
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.findings import PathTuple
@@ -248,9 +247,9 @@ def write_files(folder: Path, texts: Mapping[str, str], stamp: Stamp = NO_FILE) 
 def build_cases(files: Mapping[str, str], found: Discovery) -> dict[str, str]:
     """Return a test case for each new sidecar that can be added to a plain Deployment, with its current output."""
     out: dict[str, str] = {}
-    with end_on_signals(), TemporaryDirectory(prefix="sidecarctl-") as folder:
-        write_files(Path(folder), {path: text for path, text in files.items() if path != FILE_NAME})
-        library = Path(folder, LIBRARY)
+    with end_on_signals(), temporary_directory() as folder:
+        write_files(folder, {path: text for path, text in files.items() if path != FILE_NAME})
+        library = folder / LIBRARY
         for group in found.groups:
             text = run_trial(Attempt(read_sidecar(library / group.name, str(library)), MANIFEST)).text
             if text is not None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from sidecarctl.catalog.catalog import LOCK_FILE
 from sidecarctl.cli import console
 from sidecarctl.files.directory import open_directory
+from sidecarctl.files.signals import temporary_directory
 from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.report.json_text import to_json
 from sidecarctl.report.terminal import paint, visible, wrap
@@ -54,8 +54,7 @@ def get_update(locked: LockedLibrary, ref: str | None, home: Path) -> Update:
 
 
 def _compare(found: Library, old: Path | None) -> list[SidecarUpdate]:
-    with TemporaryDirectory(prefix="sidecarctl-") as directory:
-        parent = Path(directory).resolve()
+    with temporary_directory() as parent:
         with open_directory(parent) as opened:
             write_files(found, opened, found.locked.name)
         return compare_libraries(old, parent / found.locked.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 @contextmanager
@@ -59,3 +60,25 @@ def defer_signals() -> Iterator[None]:
             signal.signal(number, before[number])
     for number in received[:1]:
         signal.raise_signal(number)
+
+
+@contextmanager
+def temporary_directory() -> Iterator[Path]:
+    """Create a directory, and remove it at the end, also if a signal comes while it is created or removed.
+
+    For runs with `end_on_signals`, in which only the first signal has an effect.
+    """
+    from tempfile import TemporaryDirectory
+
+    made: list[TemporaryDirectory[str]] = []
+    try:
+        try:
+            with defer_signals():
+                made.append(TemporaryDirectory(prefix="sidecarctl-", ignore_cleanup_errors=True))
+            yield Path(made[0].name).resolve()
+        finally:
+            for each in made:
+                each.cleanup()
+    finally:  # the first signal can interrupt the removal
+        for each in made:
+            each.cleanup()

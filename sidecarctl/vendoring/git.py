@@ -14,10 +14,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryFile
+from typing import IO
 
 from sidecarctl import limits
 from sidecarctl.errors import InputError, UsageError, did_you_mean
+from sidecarctl.files.signals import defer_signals, temporary_directory
 from sidecarctl.findings import list_first
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.report.terminal import visible
@@ -77,27 +79,33 @@ class _Git:
             given.write(input)
             given.seek(0)
             command = ["git", *(word for each in _CONFIG for word in ("-c", each)), *words]
+            started: list[subprocess.Popen[bytes]] = []
             try:
-                process = subprocess.Popen(
-                    command,
-                    cwd=self.repository,
-                    env=self._environment(),
-                    stdin=given,
-                    stdout=out,
-                    stderr=err,
-                    start_new_session=True,
-                )
-            except OSError:
-                raise UsageError("git not found", hint="install Git, and make sure that it is on the PATH") from None
-            try:
-                self._watch(process, out.fileno(), err.fileno(), most, limit)
+                with defer_signals():
+                    started.append(self._start(command, given, out, err))
+                self._watch(started[0], out.fileno(), err.fileno(), most, limit)
             finally:
-                _stop(process)
+                for process in started:
+                    _stop(process)
             out.seek(0)
             err.seek(0)
-            if process.returncode:
+            if started[0].returncode:
                 raise self._failed(err.read(_ERROR_BYTES).decode("utf-8", "replace"))
             return out.read()
+
+    def _start(self, command: list[str], given: IO[bytes], out: IO[bytes], err: IO[bytes]) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                command,
+                cwd=self.repository,
+                env=self._environment(),
+                stdin=given,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+        except OSError:
+            raise UsageError("git not found", hint="install Git, and make sure that it is on the PATH") from None
 
     def _watch(
         self, process: subprocess.Popen[bytes], out: int, err: int, most: int, limit_of_output: limits.Limit | None
@@ -184,8 +192,8 @@ def fetch(source: Source) -> Iterator[Fetched]:
 
 @contextmanager
 def _temporary(source: Source, deadline: float) -> Iterator[_Git]:
-    with TemporaryDirectory(prefix="sidecarctl-", ignore_cleanup_errors=True) as directory:
-        repository = Path(directory).resolve() / "repository"
+    with temporary_directory() as directory:
+        repository = directory / "repository"
         repository.mkdir()
         git = _Git(repository, source, deadline)
         git.run("init", "--quiet", "--bare", "--template=", str(repository))

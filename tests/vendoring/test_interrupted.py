@@ -6,6 +6,8 @@ import importlib
 import os
 import shutil
 import signal
+import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 import yaml
 
 from sidecarctl.errors import SidecarctlError, UsageError
+from sidecarctl.files.signals import end_on_signals, temporary_directory
 from sidecarctl.vendoring.get import get_library
 from sidecarctl.vendoring.install import install
 from sidecarctl.vendoring.lock import read_lock
@@ -38,6 +41,55 @@ def test_signal_while_git_runs_leaves_no_temporary_directory(
     process.send_signal(number)
     assert wait(process)[0] == (130 if number == signal.SIGINT else 128 + number)
     assert (list(temporary.iterdir()), snapshot(shop)) == ([], before)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+@pytest.mark.parametrize("step", ["mkdtemp", "rmtree"])
+def test_signal_while_a_temporary_directory_is_created_or_removed_leaves_none(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    module = {"mkdtemp": tempfile, "rmtree": shutil}[step]
+    original = getattr(module, step)
+    sent: list[int] = []
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        if step == "rmtree" and not sent:
+            sent.append(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+        done = original(*args, **kwargs)
+        if not sent:
+            sent.append(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+        return done
+
+    monkeypatch.setattr(module, step, interrupted)
+    with pytest.raises(SystemExit), end_on_signals(), temporary_directory() as directory:
+        (directory / "file").write_text("x")
+    assert (sent, list(tmp_path.iterdir())) == ([signal.SIGTERM], [])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_signal_while_git_starts_leaves_no_process(
+    acme: Path, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = subprocess.Popen
+    started: list[subprocess.Popen[bytes]] = []
+
+    def interrupted(*args: Any, **kwargs: Any) -> subprocess.Popen[bytes]:
+        started.append(original(["sleep", "60"], start_new_session=True))
+        signal.raise_signal(signal.SIGTERM)
+        return started[0]
+
+    monkeypatch.chdir(shop)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    with pytest.raises(SystemExit), end_on_signals():
+        get_library("one", "../acme", "", Path())
+    (process,) = started
+    assert process.returncode == -signal.SIGKILL
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["no lock file yet", "another library"])
