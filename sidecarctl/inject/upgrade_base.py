@@ -20,7 +20,8 @@ from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.record.annotation import Added, Instance, Record
-from sidecarctl.yamltext.edits import Replace
+from sidecarctl.record.paths import find_settings
+from sidecarctl.yamltext.edits import Remove, Replace
 
 # Of all instances of a workload: each rendering reads the whole pod.
 _MOST_RENDERINGS = 200
@@ -128,8 +129,9 @@ def render_base(
 ) -> Rendering | None:
     """Render the recorded version with the recorded parameters; None if that is not what was written.
 
-    kustomize may have renamed the workload since, and the target Kubernetes version may have changed. Records of format 1
-    have no digest: the first rendering counts. The number of tries is limited.
+    kustomize may have renamed the workload since, the target Kubernetes version may have changed, and a person may have
+    changed a pod setting that others need too. Records of format 1 have no digest: the first rendering counts. The number of
+    tries is limited.
     """
     instance = record.instances[request.instance]
     base_request = request.recorded(instance)
@@ -137,6 +139,7 @@ def render_base(
         return None
     versions = (kube_version, *(each for each in reversed(SUPPORTED) if each != kube_version))
     candidates = [(former, version) for former in (*_former_identities(bare, found), bare) for version in versions]
+    candidates += ((former, kube_version) for former in _with_former_settings(bare, record, request, kube_version))
     candidates += ((replace(bare, name=name), kube_version) for name in _guess_names(bare, bare.name))
     for former, version in candidates[: _max_renderings(record)]:
         try:
@@ -181,6 +184,31 @@ def _former_identities(bare: Workload, found: Sequence[Companion]) -> Iterator[W
     for parts in islice((label.split("/") for label in labels), _MOST_OWNERS):
         if parts[0] == bare.kind and len(parts) in (2, 3):
             yield replace(bare, name=parts[-1], namespace=parts[1] if len(parts) == 3 else "")
+
+
+def _with_former_settings(bare: Workload, record: Record, request: Request, kube_version: str) -> Iterator[Workload]:
+    """Yield the workload without the pod settings that others need too, then with the values that each of these sets."""
+    own = frozenset(record.instances[request.instance].added.pod)
+    others = [
+        (other, own.intersection(other.added.pod))
+        for name, other in record.instances.items()
+        if name != request.instance
+    ]
+    shared = find_settings(bare.pod, frozenset[str]().union(*(settings for _, settings in others)))
+    if not shared:
+        return
+    alone = apply_at(bare, [Remove((*bare.pod_path, *path)) for path, _ in shared.values()])
+    yield alone
+    for other, settings in others:
+        recorded = request.recorded(other) if settings else None
+        if recorded is None:
+            continue
+        try:
+            planned = plan_instance(alone, record, recorded, kube_version, ())
+        except SidecarctlError:
+            continue
+        paths = {(*bare.pod_path, *shared[text][0]) for text in settings if text in shared}
+        yield apply_at(alone, [edit for edit in planned.edits if edit.path in paths])
 
 
 def _guess_names(workload: Workload, *known: str) -> Iterator[str]:

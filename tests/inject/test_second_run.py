@@ -159,6 +159,25 @@ def test_an_edit_of_a_volume_that_all_give_up_is_a_conflict(first: str, tmp_path
     assert "sizeLimit: 5Gi" in done(tmp_path, "upgrade --on-conflict keep", edited).stdout
 
 
+@pytest.mark.parametrize("late", [True, False], ids=["edited before the second", "edited after the second"])
+@pytest.mark.parametrize("edited", ["one", "two"])
+def test_a_shared_setting_that_a_person_changed_is_no_conflict_of_other_edits(
+    late: bool, edited: str, tmp_path: Path
+) -> None:
+    for name, seconds in (("one", 40), ("two", 60)):
+        template = fragment(name, terminationGracePeriodSeconds=seconds)
+        template["containers"][0]["image"] = f"{name}:1.0.0"
+        write_version(tmp_path / "library", name, "1.0.0", template)
+    text = done(tmp_path, "add one" if late else "add one two", POD).stdout
+    text = text.replace("terminationGracePeriodSeconds: 40", "terminationGracePeriodSeconds: 90")
+    text = done(tmp_path, "add one two", text).stdout if late else text
+    changed = text.replace(f"image: {edited}:1.0.0", f"image: mirror/{edited}:1.0.0")
+    assert changed.count("mirror/") == changed.count("terminationGracePeriodSeconds: 90") == 1
+    again = done(tmp_path, "add one two", changed).stdout
+    assert again.count("mirror/") == again.count("terminationGracePeriodSeconds: 90") == 1
+    assert done(tmp_path, "upgrade", again).stdout == again
+
+
 @settings(
     max_examples=int(os.environ.get("SIDECARCTL_EXAMPLES", "60")),
     deadline=None,
