@@ -112,7 +112,8 @@ def plan_upgrade(
 
         own_edits = reposition(workload, merge.edits, planned.instance, new.template)
     after = apply_at(workload, own_edits)
-    digest = compute_digest(replace(bare, template=new.template), planned.instance.added, planned.documents)
+    written = replace(bare, template=new.template)
+    digest = compute_digest(written, without_volumes(written, planned.instance.added, kept), planned.documents)
     instance = replace(planned.instance, digest=digest)
     if merge.conflicts:
         former = without_volumes(workload, present.added, kept)
