@@ -21,6 +21,7 @@ from sidecarctl.kube.fronts import has_fronts, read_fronts
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload, workloads
 from sidecarctl.lazy_dataclass import dataclass, replace
+from sidecarctl.results import FieldChange
 from sidecarctl.yamltext.stream import Document
 
 # Adds or upgrades one sidecar.
@@ -97,8 +98,10 @@ def _settle(run: _Run, start: DocumentResult, steps: Sequence[DocumentStep]) -> 
             )  # in the first order, another sidecar took over what a person edited, and gave it up
     for _ in steps[1:]:
         again = _try(replace(run.result, plans=(), kept=frozenset()), steps)
-        if again is None or again.refused:
+        if again is None or (again.refused and _has_edit_conflict(again.result)):
             break
+        if again.refused:
+            return again.result  # a sidecar needs what another one gave up
         run = replace(again, result=_join(run.result, again.result))
         if again.settled:
             break
@@ -129,8 +132,20 @@ def _join(first: DocumentResult, second: DocumentResult) -> DocumentResult:
     plans = []
     for before, after in zip(first.plans, second.plans, strict=True):
         once = (each for each in before.findings if before.adopting or each.rule in EDIT_RULES)
-        plans.append(replace(before, findings=(*once, *after.findings), fields=(*before.fields, *after.fields)))
+        fields = _join_fields(before.fields, after.fields)
+        plans.append(replace(before, findings=(*once, *after.findings), fields=fields))
     return replace(second, plans=tuple(plans), kept=first.kept & second.kept)
+
+
+def _join_fields(first: Sequence[FieldChange], second: Sequence[FieldChange]) -> tuple[FieldChange, ...]:
+    """Return the changes of two runs, with one change for a field that both change."""
+    later = {each.path: each.after for each in second}
+    known = {each.path for each in first}
+    joined = (replace(each, after=later.get(each.path, each.after)) for each in first)
+    return (
+        *(each for each in joined if each.before != each.after),
+        *(each for each in second if each.path not in known),
+    )
 
 
 def _run_drafted(start: DocumentResult, steps: Sequence[DocumentStep]) -> _Run:
@@ -164,7 +179,7 @@ def _run(current: DocumentResult, steps: Sequence[DocumentStep], start: Document
         if any(planned.refused for planned in made):
             return _Run(_with_places_of(start, before, step, current), refused=True)
         ranks.append(_rank(made))
-        settled = settled and ranks[-1] == _NEUTRAL and not (number and any(map(_sets_grace_period, made)))
+        settled = settled and ranks[-1] == _NEUTRAL and not (number and any(map(_has_new_grace_period, made)))
     order = sorted(range(len(steps)), key=ranks.__getitem__)
     return _Run(current, tuple(steps[number] for number in order), settled or len(steps) == 1)
 
@@ -179,8 +194,8 @@ def _rank(plans: Sequence[Plan]) -> int:
     return _NEUTRAL - 1 if any(planned.gives_up for planned in plans) else _NEUTRAL
 
 
-def _sets_grace_period(planned: Plan) -> bool:
-    return any(edit.path == (*planned.workload.pod_path, GRACE_PERIOD) for edit in planned.edits)
+def _has_new_grace_period(planned: Plan) -> bool:
+    return bool(planned.edits) and GRACE_PERIOD in planned.instance.added.pod
 
 
 def _with_places_of(

@@ -40,17 +40,17 @@ def write_version(library: Path, name: str, version: str, template: dict[str, An
     (folder / "template.yaml").write_text(yaml.safe_dump(template))
 
 
-def fragment(name: str, directory: str = "", **pod: Any) -> dict[str, Any]:
-    """Return a template: a container, and a volume that the app mounts at a directory."""
+def fragment(name: str, *directories: str, **pod: Any) -> dict[str, Any]:
+    """Return a template: a container, and a volume that the app mounts at directories."""
     resources = {"requests": {"cpu": "5m", "memory": "8Mi"}, "limits": {"cpu": "50m", "memory": "16Mi"}}
     container: dict[str, Any] = {"name": name, "image": "tool:1.0.0", "resources": resources}
-    if not directory:
+    if not any(directories):
         return {"containers": [container], "pod": pod}
-    container["volumeMounts"] = [{"name": f"{name}-data", "mountPath": directory}]
+    container["volumeMounts"] = [{"name": f"{name}-data", "mountPath": "/data"}]
     return {
         "containers": [container],
         "volumes": [{"name": f"{name}-data", "emptyDir": {"sizeLimit": "1Gi"}}],
-        "app": {"volumeMounts": [{"name": f"{name}-data", "mountPath": directory}]},
+        "app": {"volumeMounts": [{"name": f"{name}-data", "mountPath": each} for each in directories]},
         "pod": pod,
     }
 
@@ -170,12 +170,30 @@ def test_a_shared_setting_that_a_person_changed_is_no_conflict_of_other_edits(
         write_version(tmp_path / "library", name, "1.0.0", template)
     text = done(tmp_path, "add one" if late else "add one two", POD).stdout
     text = text.replace("terminationGracePeriodSeconds: 40", "terminationGracePeriodSeconds: 90")
-    text = done(tmp_path, "add one two", text).stdout if late else text
+    if late:
+        text = done(tmp_path, "add one two", text).stdout
+        assert done(tmp_path, "add one two", text).stdout == text
     changed = text.replace(f"image: {edited}:1.0.0", f"image: mirror/{edited}:1.0.0")
     assert changed.count("mirror/") == changed.count("terminationGracePeriodSeconds: 90") == 1
     again = done(tmp_path, "add one two", changed).stdout
     assert again.count("mirror/") == again.count("terminationGracePeriodSeconds: 90") == 1
     assert done(tmp_path, "upgrade", again).stdout == again
+
+
+def test_a_run_that_would_take_away_a_mount_that_a_sidecar_needs_is_refused(tmp_path: Path) -> None:
+    directories = {
+        "one": (["/srv/a"], ["/srv/a"], ["/srv/b", "/srv/c"]),
+        "two": (["/srv/a"], ["/srv/b"], ["/srv/a", "/srv/c"]),
+        "three": (["/srv/b"], ["/srv/b"], ["/srv/b"]),
+    }
+    for name, versions in directories.items():
+        for number, mounts in enumerate(versions):
+            write_version(tmp_path / "library", name, f"1.{number}.0", fragment(name, *mounts))
+    text = done(tmp_path, "add two@1.0.0 one@1.0.0", POD).stdout
+    text = done(tmp_path, "upgrade two@1.1.0 one@1.1.0", text).stdout
+    refused = done(tmp_path, "add three@1.2.0 one@1.2.0 two@1.2.0", text, 1)
+    assert "error[mount-conflict]" in refused.stderr
+    assert refused.stdout == ""
 
 
 @settings(
