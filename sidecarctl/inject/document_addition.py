@@ -28,6 +28,8 @@ from sidecarctl.yamltext.stream import Document
 DocumentStep = Callable[[DocumentResult], DocumentResult]
 # Two steps parse the text as often with a draft as without.
 _FEW = 2
+# Where a step goes among others if something that sidecars share changes.
+_FIRST, _ANYWHERE, _LAST = range(3)
 
 
 def add_sidecars(
@@ -66,8 +68,8 @@ def add_sidecars(
 class _Run:
     """The result of steps, up to the first plan that is refused.
 
-    order    the steps in the order in which they do not plan with what a later one gives up
-    settled  steps that run again plan the same, as far as can be told without running them
+    order    the steps in the order in which none plans with what a later one gives up
+    settled  False if the steps may change the document again when they run a second time
     """
 
     result: DocumentResult
@@ -83,7 +85,7 @@ def run_steps(start: DocumentResult, steps: Sequence[DocumentStep]) -> DocumentR
 
 
 def _settle(run: _Run, start: DocumentResult, steps: Sequence[DocumentStep]) -> DocumentResult:
-    """Return the result of steps so that a second run of the command changes nothing; `run` is the first run.
+    """Return a result of steps that a second run of the command does not change; `run` is the first one.
 
     A step before an upgrade that gives something up, such as a longer grace period, planned with what is gone now. Such
     upgrades go first, but after those of sidecars to which they would hand over a volume. Then all steps run again: upgrades
@@ -93,15 +95,15 @@ def _settle(run: _Run, start: DocumentResult, steps: Sequence[DocumentStep]) -> 
         if not reordered.refused:
             run, steps = reordered, run.order
         elif _has_edit_conflict(reordered.result):
-            return (
-                reordered.result
-            )  # in the first order, another sidecar took over what a person edited, and gave it up
+            # In the first order, another sidecar took over what a person edited, and gave it up.
+            return reordered.result
     for _ in steps[1:]:
         again = _try(replace(run.result, plans=(), kept=frozenset()), steps)
         if again is None or (again.refused and _has_edit_conflict(again.result)):
             break
         if again.refused:
-            return again.result  # a sidecar needs what another one gave up
+            # A sidecar needs what another one gave up.
+            return again.result
         run = replace(again, result=_join(run.result, again.result))
         if again.settled:
             break
@@ -123,9 +125,9 @@ def _has_edit_conflict(result: DocumentResult) -> bool:
 
 
 def _join(first: DocumentResult, second: DocumentResult) -> DocumentResult:
-    """Return the result of the same steps, run twice.
+    """Return the result of two runs of the same steps.
 
-    The second run has the findings of the first, but for those about merged edits and about what is adopted.
+    The second run finds again what the first one found, but not edits, which are merged now, and not what was adopted.
     """
     from sidecarctl.inject.upgrade_findings import EDIT_RULES
 
@@ -179,19 +181,15 @@ def _run(current: DocumentResult, steps: Sequence[DocumentStep], start: Document
         if any(planned.refused for planned in made):
             return _Run(_with_places_of(start, before, step, current), refused=True)
         ranks.append(_rank(made))
-        settled = settled and ranks[-1] == _NEUTRAL and not (number and any(map(_has_new_grace_period, made)))
+        settled = settled and ranks[-1] == _ANYWHERE and not (number and any(map(_has_new_grace_period, made)))
     order = sorted(range(len(steps)), key=ranks.__getitem__)
     return _Run(current, tuple(steps[number] for number in order), settled or len(steps) == 1)
 
 
-_NEUTRAL = 1
-
-
 def _rank(plans: Sequence[Plan]) -> int:
-    """Return the place of a step among others: before or after the neutral ones."""
     if any(planned.hands_over for planned in plans):
-        return _NEUTRAL + 1
-    return _NEUTRAL - 1 if any(planned.gives_up for planned in plans) else _NEUTRAL
+        return _LAST
+    return _FIRST if any(planned.gives_up for planned in plans) else _ANYWHERE
 
 
 def _has_new_grace_period(planned: Plan) -> bool:
