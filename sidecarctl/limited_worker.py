@@ -53,15 +53,19 @@ def _can_fork() -> bool:
 
 
 class _Child:
-    """The child process, started on first use and again after it was stopped."""
+    """The child process, started on first use and again after it was stopped, or in another working directory."""
 
     def __init__(self) -> None:
         self._process: _Fork | _Program | None = None
+        self._directory = ""
         self._turn = threading.Lock()
 
     def ask(self, function: Callable[[Any], Any], argument: Any) -> dict[str, Any]:
         seconds = limits.SECONDS.value
         with self._turn:
+            if (here := _working_directory()) != self._directory:  # paths of libraries can be relative
+                self.stop()
+            self._directory = here
             process = self._process = self._process or _start()
             answers = True
             try:
@@ -88,6 +92,13 @@ class _Child:
         code = process.end(seconds)
         process.connection.close()
         return code
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 - Path.cwd() takes ten times as long
+    except OSError:  # it was deleted
+        return ""
 
 
 def _start() -> _Fork | _Program:

@@ -87,6 +87,19 @@ def test_session_opens_a_library_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [folder.name for folder in reads] == ["log-tail", "log-tail"]  # the session, and the single call
 
 
+def test_relative_library_is_that_of_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one", "two"):
+        agent = tmp_path / name / "lib" / "agent"
+        agent.mkdir(parents=True)
+        head = "apiVersion: sidecarctl.dev/v1alpha1\nkind: Sidecar\nmetadata: {name: agent, version: 1.0.0, summary: An agent.}\n"
+        (agent / "sidecar.yaml").write_text(head + "spec: {engine: jinja}\n")
+        template = f"containers:\n- name: {{{{ instance }}}}\n  image: registry.example/{name}:1.0.0\n"
+        (agent / "template.yaml.j2").write_text(template)
+    for name in ("one", "two", "one"):
+        monkeypatch.chdir(tmp_path / name)
+        assert f"image: registry.example/{name}:1.0.0" in sidecarctl.Session(["lib"]).add(DEPLOYMENT, ["agent"]).text
+
+
 def test_session_offers_every_function() -> None:
     session = sidecarctl.Session()
     added = session.add(DEPLOYMENT, ["log-tail"]).text

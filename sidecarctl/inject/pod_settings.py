@@ -37,10 +37,13 @@ class PodSettings:
         for key, value in fragment.security_context.items():
             if key not in context:
                 self._set(value, "securityContext", key)
-            elif context[key] != value:
-                self._warn("pod-setting-kept", context[key], value, "securityContext", key)
             else:
-                self._join("securityContext", key)
+                own = self.record.instances.get(self.instance)
+                if context[key] != value:
+                    self._warn("pod-setting-kept", context[key], value, "securityContext", key)
+                # A person may have changed a setting that this instance needs as well as others.
+                if context[key] == value or (own and f"securityContext/{key}" in own.added.pod):
+                    self._join("securityContext", key)
         if fragment.share_process_namespace:
             self._share_processes()
         self._set_grace_period(fragment)

@@ -23,7 +23,7 @@ from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.record.annotation import Added, Instance, Record
 from sidecarctl.record.paths import find_settings, index_items
 from sidecarctl.results import ABSENT, FieldChange
-from sidecarctl.yamltext.edits import Edit, apply
+from sidecarctl.yamltext.edits import Edit, Replace, apply
 from sidecarctl.yamltext.stream import Document
 
 
@@ -112,12 +112,12 @@ def plan_upgrade(
 
         own_edits = reposition(workload, merge.edits, planned.instance, new.template)
     after = apply_at(workload, own_edits)
-    written = replace(bare, template=new.template)
+    others = [each.added for name, each in left.instances.items() if name != request.instance]
+    written = _with_former_settings(replace(bare, template=new.template), base, planned.instance.added, others)
     digest = compute_digest(written, without_volumes(written, planned.instance.added, kept), planned.documents)
     instance = replace(planned.instance, digest=digest)
     if merge.conflicts:
         former = without_volumes(workload, present.added, kept)
-        others = [each.added for name, each in left.instances.items() if name != request.instance]
         instance = replace(instance, added=_with_kept(after, instance.added, former, others))
     instance = with_volumes(after, instance, kept, present.added)
     instance = replace(instance, added=keep_present(after, instance.added))
@@ -216,6 +216,22 @@ def _hand_over(workload: Workload, record: Record, name: str, heirs: Mapping[str
     others = {other: each for other, each in record.instances.items() if other != name}
     given = give_volumes(workload, record.instances[name].added, others, heirs)
     return {each: given.get(each, instance) for each, instance in record.instances.items()}
+
+
+def _with_former_settings(
+    written: Workload, base: Rendering | Unknown, added: Added, others: Sequence[Added]
+) -> Workload:
+    """Return a workload with the pod settings that others need too as they were last written.
+
+    A person's change of such a setting stays an edit: if only this instance were left, it would be kept.
+    """
+    shared = {text for other in others for text in other.pod}.intersection(added.pod)
+    if not shared or isinstance(base, Unknown):
+        return written
+    former = find_settings(replace(written, template=base.template).pod, shared)
+    now = find_settings(written.pod, former)
+    edits = [Replace((*written.pod_path, *path), former[text][1]) for text, (path, _) in now.items()]
+    return apply_at(written, edits)
 
 
 def _shareable(workload: Workload, added: Added) -> dict[tuple[str, ...], Any]:

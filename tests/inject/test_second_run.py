@@ -180,6 +180,27 @@ def test_a_shared_setting_that_a_person_changed_is_no_conflict_of_other_edits(
     assert done(tmp_path, "upgrade", again).stdout == again
 
 
+SETTINGS = {
+    "terminationGracePeriodSeconds: 90": ({"terminationGracePeriodSeconds": 40}, "terminationGracePeriodSeconds: 40"),
+    "fsGroup: 3000": ({"securityContext": {"fsGroup": 2000}}, "fsGroup: 2000"),
+}
+
+
+@pytest.mark.parametrize("edited", SETTINGS)
+@pytest.mark.parametrize("order", [("one", "two"), ("two", "one")])
+def test_an_edit_of_a_shared_setting_stays_when_one_sidecar_goes(
+    edited: str, order: tuple[str, str], tmp_path: Path
+) -> None:
+    settings_, written = SETTINGS[edited]
+    for name in ("one", "two"):
+        write_version(tmp_path / "library", name, "1.0.0", fragment(name, **settings_))
+    text = done(tmp_path, "add one two", POD).stdout.replace(written, edited)
+    assert done(tmp_path, "upgrade", text).stdout == text
+    left = run(f"sidecarctl remove {order[0]}", tmp_path, stdin=text).stdout
+    assert edited in done(tmp_path, "upgrade", left).stdout
+    assert run(f"sidecarctl remove {order[1]}", tmp_path, stdin=left).stdout == POD
+
+
 def test_a_run_that_would_take_away_a_mount_that_a_sidecar_needs_is_refused(tmp_path: Path) -> None:
     directories = {
         "one": (["/srv/a"], ["/srv/a"], ["/srv/b", "/srv/c"]),
