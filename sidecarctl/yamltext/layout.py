@@ -9,7 +9,8 @@ from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.lines import BREAK, break_before, column, line_start, skip_gap
 from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence, key_of
 
-_BLOCK_HEADER = lazy_pattern(r"(?:[&!]\S*\s+)*[|>]([-+0-9]*)")
+# After anchor and tag, each perhaps with a comment. A comment ends at its line break only, so a match takes linear time.
+_BLOCK_HEADER = lazy_pattern("(?:[&!]\\S*\\s+(?:#[^\n\r\x85\u2028\u2029]*[\n\r\x85\u2028\u2029]\\s*)*)*[|>]([-+0-9]*)")
 _ANCHOR_ALONE = lazy_pattern(r"&\S+\s+(?!!)")
 _BEFORE_QUESTION_MARK = " \t\n\r\x85\u2028\u2029\ufeff-{,["
 _TAG_BEFORE = lazy_pattern(r"(?:^|(?<=\s))!\S*\s+\Z")

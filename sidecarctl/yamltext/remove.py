@@ -234,9 +234,12 @@ def ends_in_block_scalar(text: str, root: Node | None) -> bool:
 
 
 def has_final_break(text: str, root: Node | None) -> bool:
-    """Return whether a line break at the end of a text is part of a block scalar."""
+    """Return whether a line break at the end of a text is part of a block scalar; of an empty one only with `+`."""
     before = None if root is None else _block_scalar_before(text, root, len(text))
-    return before is not None and keeps_blank_lines(text, before.start) is not False
+    if before is None:
+        return False
+    chomping = keeps_blank_lines(text, before.start)
+    return chomping is True or (chomping is None and before.value != "")
 
 
 def _takes_the_end(text: str, cut: Splice) -> bool:

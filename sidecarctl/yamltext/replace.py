@@ -8,7 +8,7 @@ from sidecarctl.errors import BugError
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import EditRefused, Replace, dotted
 from sidecarctl.yamltext.layout import block_indent, keeps_blank_lines, properties_end, value_offset
-from sidecarctl.yamltext.lines import BREAK, Splice, blank_before_comment, first_on_line
+from sidecarctl.yamltext.lines import BREAK, Splice, blank_before_comment, first_on_line, skip_gap
 from sidecarctl.yamltext.nodes import Alias, Node, Scalar, trail
 from sidecarctl.yamltext.style import flow_style
 
@@ -20,7 +20,7 @@ def replace_splice(text: str, root: Node, edit: Replace) -> Splice:
     if not isinstance(node, (Scalar, Alias)) or len(nodes) <= len(edit.path):
         raise BugError(f"no scalar to replace at {dotted(edit.path)}")
     if isinstance(node, Scalar) and node.style in ("|", ">"):
-        if first_on_line(text, node.start):
+        if first_on_line(text, skip_gap(text, properties_end(text, node))):
             raise EditRefused(
                 f"cannot edit {dotted(edit.path)}: its block scalar starts on the line after the key",
                 edit.path,
