@@ -83,7 +83,7 @@ def _insert_first(
     if isinstance(holder, Sequence) and len(nodes) > 1 and isinstance(nodes[-2], Mapping) and holder.start == first:
         # Before the comments above the first item, which belong to it.
         key = key_of(nodes[-2], holder)
-        colon = colon_offset(text, key)
+        colon = colon_offset(text, key, nodes[-2].flow)
         offset = offset if colon is None else min(offset, next_line(text, colon))
     style = with_literals(text, style, offset, at_column)
     return replace(whole_lines(text, offset, _blocks(inserts, style), at_column), index=0)

@@ -20,10 +20,10 @@ _BLANK = lazy_pattern("[ \t]|\r\n|[\n\r\x85\u2028\u2029]")
 _QUESTION = lazy_pattern(r" *(?:[-?:][ \t]+)*(\?)[ \t]*(?:#.*)?\Z")
 
 
-def missing_value_offset(text: str, key: Node) -> int:
+def missing_value_offset(text: str, key: Node, flow: bool) -> int:
     """Return where a missing value would start: after the colon, or after the key if there is no colon."""
-    colon = skip_gap(text, key.end)
-    return colon + 1 if text.startswith(":", colon) else key.end
+    colon = colon_offset(text, key, flow)
+    return key.end if colon is None else colon + 1
 
 
 def properties_start(text: str, start: int) -> int:
@@ -140,7 +140,7 @@ def last_nodes(text: str, holder: Mapping | Sequence) -> list[Node]:
     """Return the last node of each member: the item, the value, or a key without colon (`{a}`)."""
     if isinstance(holder, Sequence):
         return holder.items
-    return [key if colon_offset(text, key) is None else value for key, value in holder.pairs.values()]
+    return [key if colon_offset(text, key, holder.flow) is None else value for key, value in holder.pairs.values()]
 
 
 def _past_blank(text: str, last: Node, end: int) -> int:
@@ -177,10 +177,15 @@ def _question_above(text: str, at: int) -> int | None:
     return None
 
 
-def colon_offset(text: str, key: Node) -> int | None:
-    """Return the offset of the colon after a key, None if there is none (`{a}`, `? a`)."""
+def colon_offset(text: str, key: Node, flow: bool) -> int | None:
+    """Return the offset of the colon after a key, None if there is none (`{a}`, `? a`).
+
+    In block style, a colon on a later line is that of the key only before a space or line break: `:b` is the next key.
+    """
     at = skip_gap(text, key.end)
-    return at if text.startswith(":", at) else None
+    if not text.startswith(":", at):
+        return None
+    return at if flow or not text[at + 1 : at + 2].strip() or not BREAK.search(text, key.end, at) else None
 
 
 def properties_end(text: str, node: Node) -> int:
@@ -218,7 +223,7 @@ def value_offset(text: str, nodes: Seq[Node]) -> int | None:
     holder = nodes[-2] if len(nodes) > 1 else None
     if isinstance(holder, Mapping):
         key = key_of(holder, node)
-        colon = colon_offset(text, key)
+        colon = colon_offset(text, key, holder.flow)
         return None if colon is None else colon + 1
     if isinstance(holder, Sequence) and not holder.flow:
         return dash_offset(text, holder, next(i for i, item in enumerate(holder.items) if item is node)) + 1

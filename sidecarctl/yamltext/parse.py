@@ -89,7 +89,7 @@ def _compose(text: str, source: EventSource) -> Node | None:
             anchor = event.anchor
             if not style and event.ctag is None:
                 if start == end and key is not None and anchor is None:
-                    start = end = missing_value_offset(text, key)
+                    start = end = missing_value_offset(text, key, mapping is not None and mapping.flow)
                 try:
                     node = Scalar(start, end, resolve(value), "", anchor)
                 except ValueError as problem:
