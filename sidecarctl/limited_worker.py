@@ -20,6 +20,7 @@ from contextlib import suppress
 from typing import Any
 
 from sidecarctl import limits, watchdog, workers
+from sidecarctl.errors import InputError
 
 # Seconds of real time after which the child is stopped, as a multiple of the limit of CPU time.
 _PATIENCE = 6
@@ -37,7 +38,8 @@ def run_limited(function: Callable[[Any], Any], argument: Any) -> Any:
     """Return `function(argument)`, computed by the child process of this process.
 
     `function` is a function of a module, its argument can be pickled, and its result is JSON. Raises LimitExceeded if it takes
-    more than SIDECARCTL_MAX_SECONDS of CPU time or SIDECARCTL_MAX_MEMORY, RuntimeError for any exception of the function.
+    more than SIDECARCTL_MAX_SECONDS of CPU time or SIDECARCTL_MAX_MEMORY, RuntimeError for any exception of the function, and
+    InputError if the system refuses another process.
     """
     if _serving or not _can_fork():
         return function(argument)
@@ -109,7 +111,13 @@ def _start() -> _Fork | _Program:
     if threading.active_count() > 1 and not workers.is_active():
         with suppress(OSError, EOFError):  # no interpreter, as in a program that has Python inside
             return _Program(memory)
-    return _Fork(memory)
+    try:
+        return _Fork(memory)
+    except OSError as problem:
+        raise InputError(
+            f"cannot start a child process: {problem.strerror}",
+            hint="raise the limits on processes (`ulimit -u`) and open files (`ulimit -n`)",
+        ) from None
 
 
 class _Fork:

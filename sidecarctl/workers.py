@@ -62,7 +62,9 @@ def spread(items: Sequence[_T], work: Callable[[_T], _R], jobs: int) -> Iterator
     size = max(1, min(_MAX_CHUNK, len(items) // (processes * _CHUNKS_PER_WORKER)))
     chunks = [range(start, min(start + size, len(items))) for start in range(0, len(items), size)]
     with _pool(processes, items, work) as pool:
-        for results in pool.map(_work_on, chunks):
+        with _starting():
+            found = pool.map(_work_on, chunks)
+        for results in found:
             yield from results
 
 
@@ -85,7 +87,9 @@ def spread_stream(items: Iterable[_T], work: Callable[[_T], _R], jobs: int) -> I
 
 def _spread_chunks(chunks: Iterator[list[_T]], work: Callable[[_T], _R], processes: int) -> Iterator[_R]:
     with _pool(processes, (), work) as pool:
-        waiting = deque(pool.submit(_work_on_items, chunk) for chunk in islice(chunks, 2 * processes))
+        first = list(islice(chunks, 2 * processes))
+        with _starting():
+            waiting = deque(pool.submit(_work_on_items, chunk) for chunk in first)
         while waiting:
             results = waiting.popleft().result()
             waiting.extend(pool.submit(_work_on_items, chunk) for chunk in islice(chunks, 1))
@@ -105,12 +109,16 @@ def _chunks(items: Iterator[_T]) -> Iterator[list[_T]]:
         yield chunk
 
 
+class _CannotStart(InputError):
+    """The system refuses worker processes."""
+
+
 @contextmanager
 def _pool(processes: int, items: Sequence[Any], work: Callable[[Any], Any]) -> Iterator[Executor]:
     """Start workers that inherit the items and the function. Raises InputError if one of them is killed.
 
-    After Ctrl-C, and after a step that takes too long, nothing waits for the workers, which end with this process: one can
-    wait for a lock that is never released.
+    After Ctrl-C, after a step that takes too long, and if not all can start, nothing waits for the workers, which end with this
+    process: one can wait for a lock that is never released.
     """
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
@@ -119,12 +127,19 @@ def _pool(processes: int, items: Sequence[Any], work: Callable[[Any], Any]) -> I
     sys.stdout.flush()
     sys.stderr.flush()
     _inherited.append((items, work))
-    pool = ProcessPoolExecutor(processes, get_context("fork"), _start_worker)
+    pool: Executor | None = None
     wait = True
     try:
+        with _starting():
+            pool = ProcessPoolExecutor(processes, get_context("fork"), _start_worker)
         yield pool
     except (KeyboardInterrupt, StepTooLong):
         wait = False
+        raise
+    except _CannotStart:
+        wait = False
+        for process in (getattr(pool, "_processes", None) or {}).values():
+            process.kill()  # Python waits for those that started before it ends
         raise
     except BrokenProcessPool:
         raise InputError(
@@ -132,8 +147,21 @@ def _pool(processes: int, items: Sequence[Any], work: Callable[[Any], Any]) -> I
             hint="run again with --jobs 1, which takes less memory",
         ) from None
     finally:
-        pool.shutdown(wait, cancel_futures=True)
+        if pool:
+            pool.shutdown(wait, cancel_futures=True)
         _inherited.pop()
+
+
+@contextmanager
+def _starting() -> Iterator[None]:
+    """Raise an error if the system refuses processes, or what they need: threads, and semaphores, which use /dev/shm."""
+    try:
+        yield
+    except (OSError, RuntimeError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) else problem
+        raise _CannotStart(
+            f"cannot start worker processes: {reason}; nothing was written", hint="run again with --jobs 1"
+        ) from None
 
 
 def _start_worker() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -10,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from sidecarctl import limited_worker
 from sidecarctl.cli.streaming import MIN_BYTES
 from sidecarctl.errors import InputError
-from sidecarctl.workers import process_count, spread
+from sidecarctl.workers import is_active, process_count, spread, spread_stream
 from sidecarctl.yamltext.edits import EditRefused
 from tests.command import ROOT, run
 from tests.crash.helpers import default_signals
@@ -139,6 +141,35 @@ def work(number):
 
 list(spread(range(100), work, 2))
 """
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_child_process_that_the_system_refuses_is_an_error_with_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(os, "fork", refuse)
+    monkeypatch.setattr(limited_worker, "_child", limited_worker._Child())
+    with pytest.raises(InputError, match="cannot start a child process: Resource temporarily unavailable") as raised:
+        limited_worker.run_limited(len, "abc")
+    assert "ulimit -u" in raised.value.hint
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_processes_that_the_system_refuses_are_an_error_with_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for name in ("ProcessPoolExecutor", "ProcessPoolExecutor.submit"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"concurrent.futures.{name}", refuse)
+            for run_all in (lambda: spread(range(9), str, 2), lambda: spread_stream(range(99), str, 2)):
+                with pytest.raises(
+                    InputError, match="cannot start worker processes: No space left on device"
+                ) as raised:
+                    list(run_all())
+                assert "--jobs 1" in raised.value.hint
+            assert not is_active()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="workers need fork")

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sidecarctl.errors import InputError
+
 
 @contextmanager
 def end_on_signals() -> Iterator[None]:
@@ -66,7 +68,7 @@ def defer_signals() -> Iterator[None]:
 def temporary_directory() -> Iterator[Path]:
     """Create a directory, and remove it at the end, also if a signal comes while it is created or removed.
 
-    For runs with `end_on_signals`, in which only the first signal has an effect.
+    For runs with `end_on_signals`, in which only the first signal has an effect. Raises InputError if none can be created.
     """
     from tempfile import TemporaryDirectory
 
@@ -74,7 +76,11 @@ def temporary_directory() -> Iterator[Path]:
     try:
         try:
             with defer_signals():
-                made.append(TemporaryDirectory(prefix="sidecarctl-", ignore_cleanup_errors=True))
+                try:
+                    made.append(TemporaryDirectory(prefix="sidecarctl-", ignore_cleanup_errors=True))
+                except OSError as problem:
+                    hint = "set TMPDIR to a directory that you can write to, or free space in it"
+                    raise InputError(f"cannot create a temporary directory: {problem.strerror}", hint=hint) from None
             yield Path(made[0].name).resolve()
         finally:
             for each in made:

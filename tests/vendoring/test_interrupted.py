@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import shutil
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sidecarctl.errors import SidecarctlError, UsageError
+from sidecarctl.errors import InputError, SidecarctlError, UsageError
 from sidecarctl.files.signals import end_on_signals, temporary_directory
 from sidecarctl.vendoring.get import get_library
 from sidecarctl.vendoring.install import install
@@ -67,6 +68,19 @@ def test_signal_while_a_temporary_directory_is_created_or_removed_leaves_none(
     with pytest.raises(SystemExit), end_on_signals(), temporary_directory() as directory:
         (directory / "file").write_text("x")
     assert (sent, list(tmp_path.iterdir())) == ([signal.SIGTERM], [])
+
+
+def test_temporary_directory_that_cannot_be_created_is_an_error(
+    acme: Path, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.chdir(shop)
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    with pytest.raises(InputError, match="cannot create a temporary directory: No space left on device") as raised:
+        get_library("one", "../acme", "", Path())
+    assert "TMPDIR" in raised.value.hint
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
