@@ -95,14 +95,15 @@ def add_sidecar(
     edits: list[Edit] = []
     new: list[tuple[Workload, str, dict[str, Any]]] = []
     kept: set[tuple[str, str]] = set()
+    everything = list(number_workloads(first, kinds))
     able = [
         (workload, prune_record(workload, records.read(workload)))
-        for workload in _select_workloads(first, kinds, numbers)
-        if not find_unusable_reason(workload)
+        for number, workload in everything
+        if (numbers is None or number in numbers) and not find_unusable_reason(workload)
     ]
-    paths = Counter(workload.path for workload, _ in able)
+    paths = Counter(workload.path for _, workload in everything)
     shared: SharedCompanions | None = None
-    if len(paths) < len(able):
+    if len(paths) < len(everything):
         from sidecarctl.inject.shared_companions import SharedCompanions
 
         shared = SharedCompanions(first, companions)
@@ -296,7 +297,3 @@ def number_workloads(document: Document, kinds: Kinds) -> Iterator[tuple[int, Wo
         if OWNER_ANNOTATION not in as_mapping(as_mapping(workload.value.get("metadata")).get("annotations")):
             yield number, workload
             number += 1
-
-
-def _select_workloads(document: Document, kinds: Kinds, numbers: frozenset[int] | None) -> list[Workload]:
-    return [workload for number, workload in number_workloads(document, kinds) if numbers is None or number in numbers]

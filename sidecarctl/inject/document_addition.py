@@ -58,6 +58,7 @@ def add_sidecars(
     current = run_steps(current, [step(request) for request in requests] if matching and numbers != frozenset() else [])
     options = RepairOptions.of(requests, kube_version, kinds)
     current = repair_chains(current, (document, *companions), options, following)
+    check_shared_companions(current, document, kinds)
     if have_equal_values((document, *companions), current.documents):
         # No value changed: keep the text as people wrote it.
         current = replace(current, documents=(document, *companions))
@@ -234,6 +235,16 @@ def repair_chains(
     if any(planned.refused for planned in repaired.plans):
         return replace(repaired, documents=original)
     return repaired
+
+
+def check_shared_companions(current: DocumentResult, before: Document, kinds: Kinds) -> None:
+    """Raise UsageError if pod templates of one object need different versions of a companion that they share."""
+    after = current.documents[0]
+    everything = list(workloads(after.value, kinds)) if after is not before and "config-hash" in after.text else []
+    if len({workload.path for workload in everything}) < len(everything):
+        from sidecarctl.inject.shared_companions import check_pod_templates
+
+        check_pod_templates(before, after, kinds)
 
 
 def _find_skip_reason(workload: Workload, workloads_filter: WorkloadFilter) -> str:

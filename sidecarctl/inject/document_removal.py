@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
 from sidecarctl.errors import InputError
@@ -16,6 +17,7 @@ from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, may_hold, work
 from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.record import annotation as records
 from sidecarctl.record.annotation import Record
+from sidecarctl.record.paths import RecordError
 from sidecarctl.yamltext.edits import Edit, Remove
 from sidecarctl.yamltext.remove import has_final_break
 from sidecarctl.yamltext.splice import splice
@@ -63,11 +65,33 @@ def remove_instances(
             removals.append(plan_whole_removal(document, companions, workload, record, going))
             findings += left_behind_findings(removals[-1])
             findings += find_lost_holders(workload, record, going)
+    removals = keep_shared_companions(removals, document, kinds)
     return DocumentResult(
         apply_removals((document, *companions), removals, following),
         removals=tuple(removals),
         findings=tuple(findings),
     )
+
+
+def keep_shared_companions(removals: Sequence[Removal], document: Document, kinds: Kinds) -> list[Removal]:
+    """Return removals without companions that another pod template of the same object still needs."""
+    everything = list(workloads(document.value, kinds))
+    if len({workload.path for workload in everything}) == len(everything):
+        return list(removals)
+    left_records = {one.workload.template_path: one.record for one in removals}
+    needed = set()
+    for workload in everything:
+        record = left_records.get(workload.template_path)
+        with suppress(RecordError):  # reported if the workload is selected
+            for name, instance in (record or records.read(workload)).instances.items():
+                needed |= {(workload.path, name, identity) for identity in instance.added.documents}
+    return [
+        replace(
+            one,
+            companions=tuple(c for c in one.companions if (one.workload.path, c.owner[1], c.identity) not in needed),
+        )
+        for one in removals
+    ]
 
 
 def plan_whole_removal(

@@ -20,14 +20,14 @@ from sidecarctl.inject.document import (
     have_equal_values,
     number_workloads,
 )
-from sidecarctl.inject.document_addition import DocumentStep, repair_chains, run_steps
+from sidecarctl.inject.document_addition import DocumentStep, check_shared_companions, repair_chains, run_steps
 from sidecarctl.inject.document_removal import (
     DocumentResult,
     apply_removals,
+    keep_shared_companions,
     left_behind_findings,
     plan_whole_removal,
 )
-from sidecarctl.inject.removal import Removal
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import Workload
 from sidecarctl.lazy_dataclass import dataclass, field, replace
@@ -112,9 +112,10 @@ def reconcile(
     current = DocumentResult((document, *companions), skipped=todo.skipped)
     findings = [finding for task in todo.tasks for finding in (*task.choice.findings, *_takeover_findings(task))]
     current = replace(current, findings=tuple(findings))
-    removals: list[Removal] = [
-        plan_whole_removal(document, companions, t.workload, t.record, t.obsolete) for t in todo.tasks if t.obsolete
-    ]
+    obsolete = (task for task in todo.tasks if task.obsolete)
+    removals = keep_shared_companions(
+        [plan_whole_removal(document, companions, t.workload, t.record, t.obsolete) for t in obsolete], document, kinds
+    )
     if removals:
         current = replace(
             current,
@@ -132,6 +133,7 @@ def reconcile(
     requests = [request for task in todo.tasks for request in task.choice.requests]
     options = RepairOptions.of(requests, kube_version, kinds)
     current = repair_chains(current, (document, *companions), options, following)
+    check_shared_companions(current, document, kinds)
     if have_equal_values((document, *companions), current.documents):
         return replace(current, documents=(document, *companions))
     return current

@@ -10,6 +10,10 @@ from sidecarctl.findings import PathTuple
 from sidecarctl.inject.companion_search import identify
 from sidecarctl.inject.companions import format_owner, read_object_owner, read_owner
 from sidecarctl.inject.plan import Plan
+from sidecarctl.kube.kinds import Kinds
+from sidecarctl.kube.workload import Workload, workloads
+from sidecarctl.record import annotation as records
+from sidecarctl.record.annotation import config_hash_annotation
 from sidecarctl.yamltext.edits import identical
 from sidecarctl.yamltext.stream import Document
 
@@ -37,10 +41,7 @@ class SharedCompanions:
             if any(identical(value, other) for other in beside):
                 continue
             if beside:
-                raise UsageError(
-                    f"the pod templates of {planned.workload.label} need different versions of {identify(value)}",
-                    hint="leave the workload out, or choose the same containers in all of its pod templates",
-                )
+                raise _difference(planned.workload.label, identify(value))
             new.append(value)
         for value in new:
             self._added.setdefault((planned.workload.path, identify(value)), []).append(value)
@@ -65,6 +66,40 @@ class SharedCompanions:
         for step in path:
             holder = holder[step]
         return list(holder)
+
+
+def check_pod_templates(before: Document, after: Document, kinds: Kinds) -> None:
+    """Raise UsageError if the pod templates of one object need different versions of a companion, and did not before.
+
+    The annotation with the hash of the configuration tells what a template needs: a run can change only some of them.
+    """
+    known = _find_different(before, kinds)
+    for key, workload in _find_different(after, kinds).items():
+        if key not in known:
+            identity = next(iter(records.read(workload).instances[key[1]].added.documents))
+            error = _difference(workload.label, identity)
+            error.where = str(before.locate(()))
+            raise error
+
+
+def _find_different(document: Document, kinds: Kinds) -> dict[tuple[str, str], Workload]:
+    """Return the objects (by label and instance) whose pod templates need different companions, with one that needs some."""
+    hashes: dict[tuple[str, str], set[Any]] = {}
+    holders: dict[tuple[str, str], Workload] = {}
+    for workload in workloads(document.value, kinds):
+        for name, instance in records.read(workload).instances.items():
+            key = f"{workload.label} {workload.path}", name
+            hashes.setdefault(key, set()).add(workload.annotations.get(config_hash_annotation(name)))
+            if instance.added.documents:
+                holders[key] = workload
+    return {key: holders[key] for key, found in hashes.items() if len(found) > 1 and key in holders}
+
+
+def _difference(label: str, identity: str) -> UsageError:
+    return UsageError(
+        f"the pod templates of {label} need different versions of {identity}",
+        hint="leave the workload out, or choose the same containers and parameters in all of its pod templates",
+    )
 
 
 def _by_owner(values: Sequence[Any]) -> Mapping[_Key, Sequence[Any]]:

@@ -19,7 +19,7 @@ from sidecarctl.inject.document import (
     have_equal_values,
     number_workloads,
 )
-from sidecarctl.inject.document_addition import DocumentStep, repair_chains, run_steps
+from sidecarctl.inject.document_addition import DocumentStep, check_shared_companions, repair_chains, run_steps
 from sidecarctl.inject.merge import FAIL
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import Workload
@@ -92,6 +92,7 @@ def upgrade_instances(
     )
     options = RepairOptions(wanted.catalog, wanted.on_conflict, kube_version, kinds)
     current = repair_chains(current, (document, *companions), options, following)
+    check_shared_companions(current, document, kinds)
     if have_equal_values((document, *companions), current.documents):
         current = replace(current, documents=(document, *companions))
     return replace(current, findings=tuple(findings))
