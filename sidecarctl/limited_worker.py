@@ -108,16 +108,25 @@ def _start() -> _Fork | _Program:
         limit.check()
     memory = limits.MEMORY.value << 20
     # The threads of a command that distributes work are its own, and import nothing.
-    if threading.active_count() > 1 and not workers.is_active():
+    if (threading.active_count() > 1 and not workers.is_active()) or _is_daemon():
         with suppress(OSError, EOFError):  # no interpreter, as in a program that has Python inside
             return _Program(memory)
     try:
         return _Fork(memory)
     except OSError as problem:
-        raise InputError(
-            f"cannot start a child process: {problem.strerror}",
-            hint="raise the limits on processes (`ulimit -u`) and open files (`ulimit -n`)",
-        ) from None
+        raise cannot_start(problem) from None
+
+
+def cannot_start(problem: OSError) -> InputError:
+    """Return the error for a child process that the system refuses."""
+    hint = "raise the limits on processes (`ulimit -u`) and open files (`ulimit -n`)"
+    return InputError(f"cannot start a child process: {problem.strerror}", hint=hint)
+
+
+def _is_daemon() -> bool:
+    """Return True in a worker of `multiprocessing.Pool`, which may not fork with multiprocessing."""
+    processes = sys.modules.get("multiprocessing.process")
+    return processes is not None and bool(processes.current_process().daemon)
 
 
 class _Fork:

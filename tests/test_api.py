@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -87,17 +89,44 @@ def test_session_opens_a_library_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [folder.name for folder in reads] == ["log-tail", "log-tail"]  # the session, and the single call
 
 
+def write_agent(folder: Path, image: str) -> None:
+    """Write a library with a sidecar that is a Jinja template."""
+    agent = folder / "lib" / "agent"
+    agent.mkdir(parents=True)
+    head = "apiVersion: sidecarctl.dev/v1alpha1\nkind: Sidecar\nmetadata: {name: agent, version: 1.0.0, summary: An agent.}\n"
+    (agent / "sidecar.yaml").write_text(head + "spec: {engine: jinja}\n")
+    template = f"containers:\n- name: {{{{ instance }}}}\n  image: registry.example/{image}:1.0.0\n"
+    (agent / "template.yaml.j2").write_text(template)
+
+
 def test_relative_library_is_that_of_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("one", "two"):
-        agent = tmp_path / name / "lib" / "agent"
-        agent.mkdir(parents=True)
-        head = "apiVersion: sidecarctl.dev/v1alpha1\nkind: Sidecar\nmetadata: {name: agent, version: 1.0.0, summary: An agent.}\n"
-        (agent / "sidecar.yaml").write_text(head + "spec: {engine: jinja}\n")
-        template = f"containers:\n- name: {{{{ instance }}}}\n  image: registry.example/{name}:1.0.0\n"
-        (agent / "template.yaml.j2").write_text(template)
+        write_agent(tmp_path / name, name)
     for name in ("one", "two", "one"):
         monkeypatch.chdir(tmp_path / name)
         assert f"image: registry.example/{name}:1.0.0" in sidecarctl.Session(["lib"]).add(DEPLOYMENT, ["agent"]).text
+
+
+POOL = """\
+import multiprocessing, sys
+import sidecarctl
+def work(text):
+    return sidecarctl.add(text, ["agent"], libraries=["lib"]).text.count("name: agent")
+if __name__ == "__main__":
+    with multiprocessing.get_context(sys.argv[1]).Pool(2) as pool:
+        print(pool.map(work, [open("web.yaml").read()] * 3))
+"""
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_workers_of_a_pool_render_templates(method: str, tmp_path: Path) -> None:
+    write_agent(tmp_path, "one")
+    (tmp_path / "web.yaml").write_text(DEPLOYMENT)
+    (tmp_path / "pool.py").write_text(POOL)
+    command = [sys.executable, "pool.py", method]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.stdout, done.stderr) == ("[1, 1, 1]\n", "")
 
 
 def test_session_offers_every_function() -> None:

@@ -231,8 +231,8 @@ def _complete_bash(env: Mapping[str, str]) -> list[str] | None:
         return None
     try:
         words, position = shlex.split(env["COMP_WORDS"]), int(env["COMP_CWORD"])
-    except (KeyError, ValueError):
-        return None
+    except (KeyError, ValueError):  # not called by a shell: typer would raise an error
+        return []
     before, typed = words[1:position], words[position] if position < len(words) else ""
     if not before:
         return None if typed.startswith("-") else [name for name in BY_NAME if name.startswith(typed)]

@@ -73,9 +73,7 @@ def find_uses(directory: Path, home: Path) -> Uses:
     only the files are found. Raises EditRefused or UsageError for a composition whose entry cannot be removed.
     """
     root = Path(os.path.relpath(repository_root(home.resolve())))
-    # A walk of the root leaves out a `home` that is hidden or ignored.
-    inputs = read_inputs(input_options([str(home), str(root)], InputFlags()))
-    errors: list[SidecarctlError] = [each for each in inputs.errors if isinstance(each, InputError)]
+    errors: list[SidecarctlError] = []
     paths = list(_find_files(home, (directory,), errors))
     if not _is_same(root, home):
         paths += _find_files(root, (directory, home), errors)
@@ -86,6 +84,9 @@ def find_uses(directory: Path, home: Path) -> Uses:
     catalogs = [open_libraries()]
     rules: dict[str, None] = {}
     selections = _read_selections(paths, errors)
+    # A walk of the root leaves out a `home` that is hidden or ignored, and files that only `spec.manifests` makes manifests.
+    inputs = read_inputs(input_options([str(home), str(root), *_named_files(selections)], InputFlags()))
+    errors += (each for each in inputs.errors if isinstance(each, InputError))
     enabled = {
         rule.name
         for selection in selections
@@ -160,6 +161,14 @@ def _read_selections(paths: Sequence[Path], errors: list[SidecarctlError]) -> li
             own = tuple(file.environments[name] for file in files if name in file.environments)
             found.append(_Selection((*layers, *own), path.parent))
     return found
+
+
+def _named_files(selections: Sequence[_Selection]) -> Iterator[str]:
+    """Yield the files that compositions name as manifests, and whose names do not end like those of manifests."""
+    layers = (layer for selection in selections for layer in selection.layers)
+    for name in dict.fromkeys(name for layer in layers for name in layer.manifests or ()):
+        if Path(name).suffix not in SUFFIXES and Path(name).is_file():
+            yield name
 
 
 def _layer_requests(layer: Layer, enabled: Collection[str]) -> Iterator[tuple[str, str]]:

@@ -43,6 +43,16 @@ def _completed(line: str, folder: Path, program: tuple[str, ...] = ("-m", "sidec
     return done.stdout.splitlines()
 
 
+@pytest.mark.parametrize("variables", [{}, {"COMP_WORDS": "sidecarctl add "}, {"COMP_WORDS": "a", "COMP_CWORD": "x"}])
+def test_incomplete_variables_of_bash_complete_nothing(variables: dict[str, str]) -> None:
+    env = {"PYTHONPATH": str(ROOT), "_SIDECARCTL_COMPLETE": "complete_bash", **variables}
+    command = [sys.executable, "-m", "sidecarctl"]
+    done = subprocess.run(
+        command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
+
+
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [

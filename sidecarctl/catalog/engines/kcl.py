@@ -192,14 +192,20 @@ class _Worker:
 
 def _start() -> subprocess.Popen[str]:
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    return subprocess.Popen(
-        [sys.executable, str(_WORKER), str(limits.SECONDS.value), str(limits.RENDERED.value), str(limits.MEMORY.value)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        encoding="utf-8",
-        env={**environment, "PYTHONUTF8": "1", "PYTHONSAFEPATH": "1"},
-    )
+    given = (limits.SECONDS.value, limits.RENDERED.value, limits.MEMORY.value)
+    try:
+        return subprocess.Popen(
+            [sys.executable, str(_WORKER), *map(str, given)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            encoding="utf-8",
+            env={**environment, "PYTHONUTF8": "1", "PYTHONSAFEPATH": "1"},
+        )
+    except OSError as problem:
+        from sidecarctl.limited_worker import cannot_start
+
+        raise cannot_start(problem) from None
 
 
 _worker = _Worker()
