@@ -158,12 +158,13 @@ class _Program:
         from multiprocessing import Pipe
         from multiprocessing.spawn import get_executable
 
-        if getattr(sys, "frozen", False):
-            raise OSError("the executable is not Python")
+        executable = get_executable()
+        if getattr(sys, "frozen", False) or not executable:
+            raise OSError("the executable is not Python, or unknown")
         self.connection, other = Pipe()
         with other:
             self._process = subprocess.Popen(
-                [os.fsdecode(get_executable()), "-c", _PROGRAM, str(other.fileno()), str(memory), *map(str, sys.path)],
+                [os.fsdecode(executable), "-c", _PROGRAM, str(other.fileno()), str(memory), *map(str, sys.path)],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[other.fileno()],
                 start_new_session=True,  # Ctrl-C is for the parent

@@ -193,6 +193,8 @@ class _Worker:
 def _start() -> subprocess.Popen[str]:
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     given = (limits.SECONDS.value, limits.RENDERED.value, limits.MEMORY.value)
+    if not sys.executable:
+        raise LibraryError("KCL needs the path of the Python interpreter", hint="set sys.executable in the program")
     try:
         return subprocess.Popen(
             [sys.executable, str(_WORKER), *map(str, given)],
