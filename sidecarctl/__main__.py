@@ -61,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         code = _report(InputError("the input or the parameters are nested too deeply", hint="nest them less deeply"))
     except Exception as error:
         code = _bug(error)
+    _stop_watchdog()  # at exit, Python handles no signals
     sys.exit(code)
 
 
@@ -232,7 +233,14 @@ def _typer(argv: list[str]) -> int:
         raise app.usage_error(problem, argv) from None
 
 
+def _stop_watchdog() -> None:
+    watchdog = sys.modules.get("sidecarctl.watchdog")  # not imported for a help text
+    if watchdog is not None:
+        watchdog.stop()
+
+
 def _report(error: SidecarctlError) -> int:
+    _stop_watchdog()
     from sidecarctl.cli.console import report_error
 
     report_error(error)

@@ -153,6 +153,16 @@ def test_template_after_a_stopped_one_renders(tmp_path: Path, monkeypatch: pytes
     assert "name: mine" in sidecarctl.add(POD, ["mine"], libraries=[tmp_path / "lib"]).text
 
 
+def test_step_that_ends_with_a_stopped_template_is_one_error(tmp_path: Path) -> None:
+    library(tmp_path, UNCOUNTED["a floor"] + CONTAINER)
+    env = {"SIDECARCTL_MAX_SECONDS": "1", "SIDECARCTL_MAX_STEP_SECONDS": "1", "SIDECARCTL_NO_CACHE": "1"}
+    outcome = run(ADD, tmp_path, env=env, fresh=True)
+    assert outcome.code in (2, 3)
+    assert [line for line in outcome.stderr.splitlines() if line.startswith(("error", "Traceback"))] == [
+        "error: template error: run time exceeds 1 s"
+    ]
+
+
 def test_oversized_sidecar_or_composition_file_is_rejected(tmp_path: Path) -> None:
     entry = library(tmp_path)
     long = f"# {'x' * (1 << 20)}\n"
