@@ -119,6 +119,9 @@ def plan_upgrade(
     if merge.conflicts:
         former = without_volumes(workload, present.added, kept)
         instance = replace(instance, added=_with_kept(after, instance.added, former, others))
+    if beside.kept:
+        documents = (*instance.added.documents, *beside.kept)
+        instance = replace(instance, added=replace(instance.added, documents=documents))
     instance = with_volumes(after, instance, kept, present.added)
     instance = replace(instance, added=keep_present(after, instance.added))
     edits = upgrade_record_edits(document, workload, left, instance, own_edits)
@@ -265,6 +268,7 @@ class _CompanionMerge:
         self.recorded = recorded
         self.edits: list[CompanionEdits] = []
         self.added: list[dict[str, Any]] = []
+        self.kept: list[str] = []  # the new version has none, but a person edited them
         self.conflicts: list[LocatedConflict] = []
 
     def merge(self, found: Mapping[str, Companion], new: Mapping[str, Any]) -> None:
@@ -300,9 +304,12 @@ class _CompanionMerge:
         if known and _same_content(base, companion.value):
             self.edits.append(CompanionEdits(companion, removed=True))
             return
-        self.conflicts.append(LocatedConflict(Conflict((), base, companion.value, ABSENT), companion))
+        if base is not ABSENT:  # else an earlier upgrade kept it
+            self.conflicts.append(LocatedConflict(Conflict((), base, companion.value, ABSENT), companion))
         if self.on_conflict in (OVERWRITE, ENFORCE):
             self.edits.append(CompanionEdits(companion, removed=True))
+        else:
+            self.kept.append(companion.identity)
 
 
 def _same_content(one: Any, two: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from random import Random
@@ -178,6 +179,24 @@ def test_a_shared_setting_that_a_person_changed_is_no_conflict_of_other_edits(
     again = done(tmp_path, "add one two", changed).stdout
     assert again.count("mirror/") == again.count("terminationGracePeriodSeconds: 90") == 1
     assert done(tmp_path, "upgrade", again).stdout == again
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known version", "unknown version"])
+def test_a_companion_that_a_conflict_keeps_is_removed_with_its_sidecar(known: bool, tmp_path: Path) -> None:
+    template = fragment("one")
+    template["documents"] = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one"}, "data": {"a": "1"}}]
+    write_version(tmp_path / "library", "one", "1.0.0", template)
+    text = done(tmp_path, "add one", POD).stdout
+    write_version(tmp_path / "library", "one", "1.1.0", fragment("one"))
+    if not known:
+        shutil.rmtree(tmp_path / "library" / "one@1.0.0")
+    edited = text.replace("a: '1'", "a: '2'").replace('a: "1"', 'a: "2"')
+    assert edited != text
+    kept = done(tmp_path, "upgrade --on-conflict keep", edited).stdout
+    assert "kind: ConfigMap" in kept
+    assert done(tmp_path, "upgrade --on-conflict keep", kept).stdout == kept
+    removed = run("sidecarctl remove one", tmp_path, stdin=kept)
+    assert (removed.stdout, "unlisted-companion" in removed.stderr) == (POD, False)
 
 
 SETTINGS = {
