@@ -8,41 +8,23 @@ from typing import Any
 from sidecarctl.catalog.parameter_values import has_secrets
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.composition.request import Request
+from sidecarctl.inject.companion_merge import CompanionEdits, CompanionMerge, LocatedConflict, part_of
 from sidecarctl.inject.companion_search import Companion
 from sidecarctl.inject.digest import compute_digest
 from sidecarctl.inject.field_changes import diff_companion, diff_templates, hide_values
-from sidecarctl.inject.merge import ENFORCE, OVERWRITE, Conflict, Merge, Unknown
+from sidecarctl.inject.merge import Merge, Unknown
 from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.record_edits import apply_at, keep_present, upgrade_record_edits
 from sidecarctl.inject.removal import find_heirs, give_volumes, used_volumes, with_volumes, without_volumes
 from sidecarctl.inject.upgrade_base import Rendering, find_base, plan_instance, render_plan, without_instance
-from sidecarctl.kube.equivalence import is_equivalent
 from sidecarctl.kube.value_diff import diff_values
-from sidecarctl.kube.workload import Workload, as_mapping
+from sidecarctl.kube.workload import Workload
 from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.record.annotation import Added, Instance, Record
 from sidecarctl.record.paths import find_settings, index_items
 from sidecarctl.results import ABSENT, FieldChange
 from sidecarctl.yamltext.edits import Edit, Replace, apply
 from sidecarctl.yamltext.stream import Document
-
-
-@dataclass(frozen=True)
-class CompanionEdits:
-    """The edits of a companion that the input has, or its removal."""
-
-    companion: Companion
-    edits: tuple[Edit, ...] = ()
-    removed: bool = False
-
-
-@dataclass(frozen=True)
-class LocatedConflict:
-    """A conflict in the workload's document, or in one of its companions; `missing` is a companion that no file has."""
-
-    conflict: Conflict
-    companion: Companion | None = None
-    missing: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,8 +84,8 @@ def plan_upgrade(
     new = render_plan(around, planned)
     base = find_base(workload, bare, record, request, kube_version, found, new)
     merge = Merge(request.on_conflict)
-    merge.add(workload.template_path, _part(base, None), workload.template, new.template)
-    beside = _CompanionMerge(request.on_conflict, base, present.added.documents)
+    merge.add(workload.template_path, part_of(base, None), workload.template, new.template)
+    beside = CompanionMerge(request.on_conflict, base, present.added.documents)
     beside.merge({each.identity: each for each in found}, new.companions)
     recorded = present.parameters
     own_edits: Sequence[Edit] = merge.edits
@@ -247,75 +229,6 @@ def _shareable(workload: Workload, added: Added) -> dict[tuple[str, ...], Any]:
 
 def _gives_up(before: Mapping[tuple[str, ...], Any], after: Mapping[tuple[str, ...], Any]) -> bool:
     return any(after.get(key) != value for key, value in before.items())
-
-
-def _part(base: Rendering | Unknown, identity: str | None) -> Any:
-    """Return the pod template (None) or a companion of the base."""
-    if isinstance(base, Unknown):
-        return Unknown(_part(base.without, identity))
-    return base.template if identity is None else base.companions.get(identity, ABSENT)
-
-
-# ---- companions ----------------------------------------------------------------------------------------------------
-
-
-class _CompanionMerge:
-    """Merge the companions of an instance one by one."""
-
-    def __init__(self, on_conflict: str, base: Rendering | Unknown, recorded: Sequence[str]) -> None:
-        self.on_conflict = on_conflict
-        self.base = base
-        self.recorded = recorded
-        self.edits: list[CompanionEdits] = []
-        self.added: list[dict[str, Any]] = []
-        self.kept: list[str] = []  # the new version has none, but a person edited them
-        self.conflicts: list[LocatedConflict] = []
-
-    def merge(self, found: Mapping[str, Companion], new: Mapping[str, Any]) -> None:
-        """Merge companions by identity."""
-        for identity, value in new.items():
-            if identity in found:
-                self._change(found[identity], _part(self.base, identity), value)
-            else:
-                self._add(identity, _part(self.base, identity), value)
-        for identity, companion in found.items():
-            if identity not in new:
-                self._remove(companion, _part(self.base, identity))
-
-    def _change(self, companion: Companion, base: Any, value: Any) -> None:
-        merge = Merge(self.on_conflict)
-        merge.add((), base, companion.value, value)
-        if merge.edits:
-            self.edits.append(CompanionEdits(companion, tuple(merge.edits)))
-        self.conflicts += (LocatedConflict(each, companion) for each in merge.conflicts)
-
-    def _add(self, identity: str, base: Any, value: dict[str, Any]) -> None:
-        written = base is not ABSENT if not isinstance(base, Unknown) else identity in self.recorded
-        if not written:
-            self.added.append(value)
-            return
-        if isinstance(base, Unknown) or not _same_content(base, value):
-            self.conflicts.append(LocatedConflict(Conflict((), base, ABSENT, value), missing=identity))
-            if self.on_conflict in (OVERWRITE, ENFORCE):
-                self.added.append(value)
-
-    def _remove(self, companion: Companion, base: Any) -> None:
-        known = not isinstance(base, Unknown)
-        if known and _same_content(base, companion.value):
-            self.edits.append(CompanionEdits(companion, removed=True))
-            return
-        if base is not ABSENT:  # else an earlier upgrade kept it
-            self.conflicts.append(LocatedConflict(Conflict((), base, companion.value, ABSENT), companion))
-        if self.on_conflict in (OVERWRITE, ENFORCE):
-            self.edits.append(CompanionEdits(companion, removed=True))
-        else:
-            self.kept.append(companion.identity)
-
-
-def _same_content(one: Any, two: Any) -> bool:
-    """Compare two companions without their metadata."""
-    old, new = ({k: v for k, v in as_mapping(each).items() if k != "metadata"} for each in (one, two))
-    return is_equivalent(old, new)
 
 
 def _describe_changes(before: Workload, after: Workload, companions: Sequence[CompanionEdits]) -> Iterator[FieldChange]:

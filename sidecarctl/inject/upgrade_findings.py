@@ -7,10 +7,11 @@ from typing import Any
 
 from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding, PathTuple, Severity
+from sidecarctl.inject.companion_merge import LocatedConflict
 from sidecarctl.inject.companion_search import Companion
 from sidecarctl.inject.field_changes import format_value
 from sidecarctl.inject.merge import ENFORCE, FAIL, Conflict, Unknown
-from sidecarctl.inject.upgrade import LocatedConflict, Upgrade
+from sidecarctl.inject.upgrade import Upgrade
 from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.lazy_dataclass import replace
 from sidecarctl.results import ABSENT
