@@ -78,9 +78,10 @@ class CompanionMerge:
         if known and _same_content(base, companion.value):
             self.edits.append(CompanionEdits(companion, removed=True))
             return
-        if base is not ABSENT:  # else an earlier upgrade kept it
+        overwrites = self.on_conflict in (OVERWRITE, ENFORCE)
+        if base is not ABSENT or overwrites:  # else an earlier upgrade kept it
             self.conflicts.append(LocatedConflict(Conflict((), base, companion.value, ABSENT), companion))
-        if self.on_conflict in (OVERWRITE, ENFORCE):
+        if overwrites:
             self.edits.append(CompanionEdits(companion, removed=True))
         else:
             self.kept.append(companion.identity)

@@ -195,6 +195,9 @@ def test_a_companion_that_a_conflict_keeps_is_removed_with_its_sidecar(known: bo
     kept = done(tmp_path, "upgrade --on-conflict keep", edited).stdout
     assert "kind: ConfigMap" in kept
     assert done(tmp_path, "upgrade --on-conflict keep", kept).stdout == kept
+    enforced = done(tmp_path, "upgrade --enforce", kept)
+    assert "kind: ConfigMap" not in enforced.stdout
+    assert "edit-overwritten" in enforced.stderr
     removed = run("sidecarctl remove one", tmp_path, stdin=kept)
     assert (removed.stdout, "unlisted-companion" in removed.stderr) == (POD, False)
 
