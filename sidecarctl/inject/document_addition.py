@@ -19,7 +19,7 @@ from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.pod_settings import GRACE_PERIOD
 from sidecarctl.kube.fronts import has_fronts, read_fronts
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
-from sidecarctl.kube.workload import Workload, workloads
+from sidecarctl.kube.workload import Workload, share_objects, workloads
 from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.results import FieldChange
 from sidecarctl.yamltext.stream import Document
@@ -241,7 +241,7 @@ def check_shared_companions(current: DocumentResult, before: Document, kinds: Ki
     """Raise UsageError if pod templates of one object need different versions of a companion that they share."""
     after = current.documents[0]
     everything = list(workloads(after.value, kinds)) if after is not before and "config-hash" in after.text else []
-    if len({workload.path for workload in everything}) < len(everything):
+    if share_objects(everything):
         from sidecarctl.inject.shared_companions import check_pod_templates
 
         check_pod_templates(before, after, kinds)

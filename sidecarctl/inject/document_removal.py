@@ -13,7 +13,7 @@ from sidecarctl.inject.companions import OWNER_ANNOTATION
 from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.removal import Removal, plan_removal, resolve_instance_names
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, may_hold, workloads
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, may_hold, share_objects, workloads
 from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.record import annotation as records
 from sidecarctl.record.annotation import Record
@@ -76,7 +76,7 @@ def remove_instances(
 def keep_shared_companions(removals: Sequence[Removal], document: Document, kinds: Kinds) -> list[Removal]:
     """Return removals without companions that another pod template of the same object still needs."""
     everything = list(workloads(document.value, kinds))
-    if len({workload.path for workload in everything}) == len(everything):
+    if not share_objects(everything):
         return list(removals)
     left_records = {one.workload.template_path: one.record for one in removals}
     needed = set()

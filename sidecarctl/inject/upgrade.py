@@ -109,10 +109,16 @@ def plan_upgrade(
     edits = upgrade_record_edits(document, workload, left, instance, own_edits)
     secret = request.has_secrets(present)
     fields = tuple(_describe_changes(workload, after, beside.edits)) if own_edits or beside.edits else ()
-    planned = replace(planned, workload=workload, instance=instance, edits=tuple(edits), documents=tuple(beside.added))
-    gives_up = _gives_up(_shareable(workload, present.added), _shareable(after, instance.added))
     return Upgrade(
-        replace(planned, hands_over=bool(heirs), gives_up=gives_up),
+        replace(
+            planned,
+            workload=workload,
+            instance=instance,
+            edits=tuple(edits),
+            documents=tuple(beside.added),
+            hands_over=bool(heirs),
+            gives_up=_gives_up(_shareable(workload, present.added), _shareable(after, instance.added)),
+        ),
         tuple(beside.edits),
         (*(LocatedConflict(each) for each in merge.conflicts), *beside.conflicts),
         tuple(hide_values(fields)) if secret else fields,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -198,6 +198,11 @@ def _item_of(holder: dict[str, Any], kind: str, item: object) -> object:
     if kind == "List" or not isinstance(item, dict) or "kind" in item:
         return item
     return {"apiVersion": holder.get("apiVersion"), "kind": kind[: -len("List")], **item}
+
+
+def share_objects(found: Collection[Workload]) -> bool:
+    """Return True if workloads of one document are pod templates of one object, as in a JobSet."""
+    return len({workload.path for workload in found}) < len(found)
 
 
 def workloads(value: object, kinds: Kinds = DEFAULT_KINDS) -> Iterator[Workload]:
