@@ -155,8 +155,12 @@ def _pool(processes: int, items: Sequence[Any], work: Callable[[Any], Any]) -> I
 @contextmanager
 def _starting() -> Iterator[None]:
     """Raise an error if the system refuses processes, or what they need: threads, and semaphores, which use /dev/shm."""
+    from concurrent.futures import BrokenExecutor
+
     try:
         yield
+    except BrokenExecutor:  # a RuntimeError: a worker that had started was killed
+        raise
     except (OSError, RuntimeError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else problem
         raise _CannotStart(

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,19 @@ def work(number):
 
 list(spread(range(100), work, 2))
 """
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_worker_that_is_killed_while_others_get_work_is_not_one_that_cannot_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise BrokenProcessPool("a child process terminated abruptly")
+
+    monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor.submit", broken)
+    for run_all in (lambda: spread(range(9), str, 2), lambda: spread_stream(range(99), str, 2)):
+        with pytest.raises(InputError, match="a worker process was killed"):
+            list(run_all())
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
