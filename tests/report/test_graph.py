@@ -134,6 +134,17 @@ def test_graph_writes_a_file_and_fails_without_workloads(tmp_path: Path) -> None
     assert "no workload found" in outcome.stderr
 
 
+def test_graph_does_not_replace_an_input(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(AWKWARD, encoding="utf-8")
+    (tmp_path / "link.yaml").symlink_to("a.yaml")
+    for output in ("a.yaml", "./a.yaml", "link.yaml"):
+        outcome = run(f"sidecarctl graph -f a.yaml -o {output}", tmp_path)
+        assert (outcome.code, outcome.stdout) == (2, "")
+        assert f"{output} is an input" in outcome.stderr
+    assert (tmp_path / "a.yaml").read_text(encoding="utf-8") == AWKWARD
+    assert run("sidecarctl graph -f a.yaml -o /dev/null", tmp_path).code == 0
+
+
 def test_graph_markdown_contains_changes_resources_and_graph() -> None:
     outcome = run("sidecarctl graph -f expected.yaml --format markdown", ROOT / "examples" / "proxy-front")
     assert "| requests cpu | none | 100m |" in outcome.stdout

@@ -13,6 +13,8 @@ from sidecarctl.cli.inputs import InputOptions, read_inputs
 from sidecarctl.errors import EXIT_OK, SidecarctlError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sidecarctl.inject.pipeline import Options
     from sidecarctl.report.graph.model import Pod
 
@@ -72,6 +74,8 @@ def draw(given: InputOptions, settings: Options, format: str, output: str | None
     if format != "text" and format not in _RENDERERS:
         raise UsageError(f'unsupported format "{format}" for graph', hint=f"use --format text, {', '.join(_RENDERERS)}")
     inputs = read_inputs(given)
+    if output and any(source.path and _is_same(source.path, output) for source, _ in inputs.sources):
+        raise UsageError(f"{output} is an input: the graph would replace it", hint="choose another file for -o")
     errors: list[SidecarctlError] = list(inputs.errors)
     services = [one for source, read in inputs.sources for one in read_services(read.text, source.name)]
     found = [
@@ -93,6 +97,11 @@ def draw(given: InputOptions, settings: Options, format: str, output: str | None
         console.write_text(text)
     console.report_skipped(inputs.skipped)
     return max((error.exit_code for error in errors), default=EXIT_OK)
+
+
+def _is_same(path: Path, output: str) -> bool:
+    """Return whether an input and the output are one file. A terminal, device, or pipe can be both."""
+    return path.is_file() and os.path.realpath(path) == os.path.realpath(output)
 
 
 def _drawing(format: str) -> Callable[[Sequence[Pod]], str]:
