@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 from sidecarctl import limits
 from sidecarctl.errors import InputError, SidecarctlError
-from sidecarctl.files.sources import input_too_large
+from sidecarctl.files.sources import input_too_large, unreadable_stream
 from sidecarctl.findings import Finding
 from sidecarctl.inject.companions import OWNER_ANNOTATION, Identity
 from sidecarctl.inject.pipeline import ProcessedDocuments
@@ -51,7 +51,7 @@ def open_long(path: str) -> IO[bytes] | bytes | None:
         if size > limits.INPUT.value:
             raise input_too_large(path)
         return file.open("rb") if size >= MIN_BYTES else None
-    head = sys.stdin.buffer.read(MIN_BYTES)
+    head = _read_stdin(MIN_BYTES)
     if len(head) < MIN_BYTES:
         return head
     stream = _temporary()
@@ -59,8 +59,16 @@ def open_long(path: str) -> IO[bytes] | bytes | None:
         _write(stream, head)
         if stream.tell() > limits.INPUT.value:
             raise input_too_large("stdin")
-        head = sys.stdin.buffer.read(_PIECE)
+        head = _read_stdin(_PIECE)
     return stream
+
+
+def _read_stdin(size: int) -> bytes:
+    """Return the next `size` bytes of stdin, less at its end. Raises InputError if it cannot be read."""
+    try:
+        return sys.stdin.buffer.read(size)
+    except OSError as problem:
+        raise unreadable_stream("stdin", problem) from None
 
 
 @dataclass(frozen=True)

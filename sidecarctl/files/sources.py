@@ -68,9 +68,18 @@ def read_source(source: Source) -> Read:
         ) from None
 
 
+def unreadable_stream(name: str, problem: OSError) -> InputError:
+    """Return the error for an open stream that the system does not read, such as stdin that is open for writing only."""
+    shown = "stdin" if name == "-" else name
+    return InputError(f"cannot read {shown}: {problem.strerror or problem}", hint="check what it is connected to")
+
+
 def read_bounded(stream: IO[bytes], name: str) -> bytes:
     """Return what is left of a stream, at most `limits.INPUT`: it can be endless. Raises InputError for more."""
-    data = limits.read_at_most(stream, limits.INPUT.value + 1)
+    try:
+        data = limits.read_at_most(stream, limits.INPUT.value + 1)
+    except OSError as problem:
+        raise unreadable_stream(name, problem) from None
     if len(data) > limits.INPUT.value:
         raise input_too_large(name)
     return data

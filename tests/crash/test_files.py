@@ -103,6 +103,18 @@ def test_full_stderr_does_not_change_the_result(arguments: str, code: int, tmp_p
 
 
 @posix
+@pytest.mark.parametrize("command", ["post-render", "krm", "add logger", "add logger --kind Pod -"])
+def test_stdin_open_for_writing_only_is_an_error_about_stdin(command: str, tmp_path: Path) -> None:
+    with (tmp_path / "written").open("wb") as stream:
+        done = subprocess.run(
+            [sys.executable, "-m", "sidecarctl", *command.split()],
+            stdin=stream, capture_output=True, text=True, cwd=tmp_path, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("error: cannot read stdin: Bad file descriptor\n")
+
+
+@posix
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-"])
 def test_closed_standard_stream_is_not_a_bug(closed: str, tmp_path: Path) -> None:
     write_pods(tmp_path, 1)
