@@ -15,6 +15,7 @@ from sidecarctl.files.directory import OutputError
 from sidecarctl.files.sources import Stamp, stamp_of
 from sidecarctl.files.write import Write
 from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.report.terminal import visible
 from sidecarctl.vendoring.library_files import name_problem
 from sidecarctl.vendoring.source import credentials_error, has_credentials
@@ -23,6 +24,7 @@ from sidecarctl.yamltext import emit
 LIBRARIES = "libraries"
 UNCHANGED = "nothing was changed"  # how messages of failed commands end
 _NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\Z")
+_URL_REST = lazy_pattern("(?s)://.*")  # it can have credentials, in any field
 _NOTE = "# Written by `sidecarctl library`. Do not edit the directories that it lists.\n"
 _HEAD = {"apiVersion": "sidecarctl.dev/v1alpha1", "kind": "LibraryLock"}
 _KEYS = ("name", "source", "ref", "path", "commit", "manifest", "digest")
@@ -109,7 +111,7 @@ def read_lock(file: Path) -> LockFile:
     problems = find_format_problems("lock", source.value)
     if problems:
         raise UsageError(
-            "; ".join(map(str, problems[:5])),
+            _URL_REST.sub("://...", "; ".join(map(str, problems[:5]))),
             where=source.place(problems[0].path, problems[0].on_key),
             hint="restore the file from Git, or resolve its merge conflict and run `sidecarctl library update`",
         )

@@ -229,16 +229,30 @@ def test_credentials_in_a_url_are_refused_and_not_shown(url: str, shop: Path) ->
     assert snapshot(shop).keys() == CLEAN
 
 
+def write_in_lock_file(field: str, value: str, shop: Path) -> None:
+    """Give a field of the only library of the lock file another value."""
+    lock = shop / "sidecarctl.lock"
+    text = lock.read_text()
+    (line,) = [line for line in text.splitlines() if f"{field}:" in line]
+    lock.write_text(text.replace(line, line.partition(f"{field}:")[0] + f"{field}: {value}"))
+
+
 @pytest.mark.parametrize("command", ["list", "verify", "update", "remove acme"])
 def test_credentials_in_a_lock_file_are_refused_and_not_shown(command: str, acme: Path, shop: Path) -> None:
     assert sidecarctl(f"library add acme {acme}", shop).code == 0
-    lock = shop / "sidecarctl.lock"
-    text = lock.read_text()
-    (line,) = [line for line in text.splitlines() if "source:" in line]
-    lock.write_text(text.replace(line, line.partition("source:")[0] + "source: https://alice:s3cr3t@git.example/acme"))
+    write_in_lock_file("source", "https://alice:s3cr3t@git.example/acme", shop)
     done = sidecarctl(f"library {command}", shop)
     assert (done.code, "contains credentials" in done.stderr) == (2, True)
     assert "sidecarctl.lock:" in done.stderr
+    assert "s3cr3t" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("field", ["name", "digest", "commit"])
+def test_credentials_in_another_field_of_a_lock_file_are_not_shown(field: str, acme: Path, shop: Path) -> None:
+    assert sidecarctl(f"library add acme {acme}", shop).code == 0
+    write_in_lock_file(field, "https://alice:s3cr3t@git.example/acme", shop)
+    done = sidecarctl("library list", shop)
+    assert (done.code, "sidecarctl.lock:" in done.stderr) == (2, True)
     assert "s3cr3t" not in done.stderr + done.stdout
 
 
