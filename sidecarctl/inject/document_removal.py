@@ -19,6 +19,7 @@ from sidecarctl.record import annotation as records
 from sidecarctl.record.annotation import Record
 from sidecarctl.record.paths import RecordError
 from sidecarctl.yamltext.edits import Edit, Remove
+from sidecarctl.yamltext.lines import next_line
 from sidecarctl.yamltext.remove import has_final_break
 from sidecarctl.yamltext.splice import splice
 from sidecarctl.yamltext.stream import Document
@@ -146,15 +147,41 @@ def drop_documents(
 ) -> tuple[Document, ...]:
     """Return documents with the changed ones (None drops one). A file without a final line break stays without one.
 
-    Except after a block scalar, which the line break is part of.
+    Except after a block scalar, which the line break is part of. The comments around a dropped document stay.
     """
-    kept = [one for index, each in enumerate(documents) if (one := changed.get(index, each)) is not None]
+    after = [
+        changed.get(index, each) or _comments_around(each, joined=_follows_yaml(documents, index))
+        for index, each in enumerate(documents)
+    ]
+    kept = [each for each in after if each is not None]
     last = documents[-1]
-    dropped = changed.get(len(documents) - 1, last) is None and kept[-1].file == last.file
+    dropped = after[-1] is None and kept[-1].file == last.file
     bare = following is None and last.text and not last.text.endswith("\n")
     if dropped and bare and kept[-1].text.endswith("\n") and not has_final_break(kept[-1].text, kept[-1].root):
         kept[-1] = kept[-1].with_text(kept[-1].text[:-1].removesuffix("\r"))
     return tuple(kept)
+
+
+def _follows_yaml(documents: Sequence[Document], index: int) -> bool:
+    """Return whether the documents before one are the workload and companions, none of them JSON: comments can follow."""
+    first = documents[0]
+    return all(
+        (each.file, each.index) == (first.file, first.index + number) and not each.text.lstrip().startswith("{")
+        for number, each in enumerate(documents[: index + 1])
+    )
+
+
+def _comments_around(document: Document, *, joined: bool) -> Document | None:
+    """Return a dropped document with only the comment lines before and after its content, None without any.
+
+    They are of a person: companions are written without comments. `joined`: they become a part of the document before.
+    """
+    if "#" not in document.text or document.root is None:
+        return None
+    text, root = document.text, document.root
+    lines = (text[: root.start] + text[next_line(text, root.end) :]).splitlines(keepends=True)
+    comments = "".join(line.lstrip() for line in lines if line.lstrip().startswith("#"))
+    return replace(document.with_text(comments), head="" if joined else document.head) if comments else None
 
 
 def _left_behind_finding(workload: Workload, instance: str, identity: str) -> Finding:

@@ -1,4 +1,4 @@
-"""Names of companions are valid and unique, and a list of another kind does not get one."""
+"""Names of companions are valid and unique, a list of another kind gets none, and comments around a removed one stay."""
 
 from __future__ import annotations
 
@@ -41,3 +41,35 @@ def test_list_of_one_kind_cannot_hold_a_companion(tmp_path: Path) -> None:
     assert run("sidecarctl add log-tail", tmp_path, stdin=text).code == 0
     mixed = text.replace("PodList", "List").replace("- metadata", "- apiVersion: v1\n  kind: Pod\n  metadata")
     assert run("sidecarctl add logger", tmp_path, stdin=mixed).code == 0
+
+
+SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n"
+
+
+@pytest.mark.parametrize("files", [("web.yaml", "web.yaml"), ("web.yaml", "others.yaml"), ("others.yaml", "web.yaml")])
+@pytest.mark.parametrize("end", ["", "---\n" + SERVICE])
+def test_comments_around_a_removed_companion_stay(end: str, files: tuple[str, str], tmp_path: Path) -> None:
+    pod = "# of us\nkind: Pod\napiVersion: v1\nmetadata: {name: web}\nspec: {containers: [{name: web, image: web:1}]}\n# end\n"
+    first, second = (tmp_path / name for name in files)
+    first.write_text(pod)
+    assert run(f"sidecarctl add logger {first.name} -i", tmp_path).code == 0
+    workload, companion = first.read_text().split("---\n")
+    noted = f"# before\n\n{companion}\n  # after\n...\n# behind\n{end}"
+    left = f"# before\n# after\n# behind\n{end}"
+    first.write_text(workload if first != second else f"{workload}---\n{noted}")
+    if first != second:
+        second.write_text(noted)
+    assert run("sidecarctl remove logger . -i", tmp_path).code == 0
+    assert first.read_text() == (pod if first != second else pod + left)
+    assert first == second or second.read_text() == left
+
+
+def test_comments_around_a_removed_companion_do_not_follow_json(tmp_path: Path) -> None:
+    containers = '[{"name": "web", "image": "web:1"}]'
+    pod = f'{{"apiVersion": "v1", "kind": "Pod", "metadata": {{"name": "web"}}, "spec": {{"containers": {containers}}}}}\n'
+    (tmp_path / "web.yaml").write_text(pod)
+    assert run("sidecarctl add logger web.yaml -i", tmp_path).code == 0
+    text = (tmp_path / "web.yaml").read_text()
+    (tmp_path / "web.yaml").write_text(text.replace("---\n", "---\n# before\n"))
+    assert run("sidecarctl remove logger . -i", tmp_path).code == 0
+    assert (tmp_path / "web.yaml").read_text() == f"{pod}---\n# before\n"
