@@ -79,8 +79,8 @@ def find_base(
     instance = record.instances[request.instance]
     if is_unedited(workload, instance, found):
         companions = {each.identity: own_part(each.value, new) for each in found}
-        if any(_has_other_metadata(each, new.companions.get(identity)) for identity, each in companions.items()):
-            # The digest does not cover metadata: a person or another tool may have changed it.
+        if any(_has_other_metadata(each.value, new.companions.get(each.identity)) for each in found):
+            # The digest does not cover metadata: the recorded version, a person, or another tool may have set it.
             written = render_base(bare, record, request, kube_version, found)
             if written is not None:
                 companions = {name: written.companions.get(name, each) for name, each in companions.items()}

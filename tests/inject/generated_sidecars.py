@@ -62,18 +62,30 @@ def _fragment(rng: Random) -> dict[str, Any]:
             {
                 "apiVersion": "v1",
                 "kind": "ConfigMap",
-                "metadata": {"name": "COMPANION"},
+                "metadata": {
+                    "name": "COMPANION",
+                    **_sample(rng, {"labels": {"tier": "a"}, "annotations": {"wave": "1"}}),
+                },
                 "data": {"helper.conf": "".join(f"line {i} {rng.choice(WORDS)}\n" for i in range(rng.randrange(2, 9)))},
             }
         ],
     }
 
 
+def _sample(rng: Random, values: dict[str, Any]) -> dict[str, Any]:
+    """Return each of the values or not."""
+    return {key: value for key, value in values.items() if rng.random() < 0.5}
+
+
 def _mutated(rng: Random, first: dict[str, Any]) -> dict[str, Any]:
     """Return the fragment with some fields changed, added, and removed."""
     fragment = copy.deepcopy(first)
     container, app = fragment["containers"][0], fragment["app"]
+    metadata = fragment["documents"][0]["metadata"]
     changes = (
+        lambda: metadata.update(labels={"tier": "b", "part": "c"}),
+        lambda: metadata.pop("labels", None),
+        lambda: metadata.pop("annotations", None),
         lambda: container.update(image="registry.example/helper:10.0.0"),
         lambda: container.update(args=[*container["args"], "--more"]),
         lambda: container["args"].__setitem__(0, "--changed"),

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.command import Outcome, run
 
@@ -309,3 +310,22 @@ def test_label_of_a_companion_follows_the_library_unless_a_person_changed_it(bes
     path.write_text(before.replace("tier: a", "tier: b"))
     outcome = call(beside, "upgrade web.yaml -i", 1)
     assert "ConfigMap/web-agent.metadata.labels.tier was edited here and changed in agent 1.1.0" in outcome.stderr
+
+
+@pytest.mark.parametrize("mine", ["", "    owner: me\n"])
+def test_metadata_that_a_version_no_longer_has_leaves_the_companion(mine: str, beside: Path) -> None:
+    path, before = beside / "web.yaml", (beside / "web.yaml").read_text()
+    write_version_with_companion(beside, "1.1.0", "a")
+    template = beside / "lib" / "agent@1.1.0" / "template.yaml.j2"
+    template.write_text(
+        template.read_text().replace(', annotations: {wave: "1"}', "").replace("{tier: a}", "{part: b}")
+    )
+    path.write_text(before.replace("    tier: a\n", f"    tier: a\n{mine}"))
+    call(beside, "upgrade web.yaml -i")
+    (companion,) = (yaml.safe_load(each) for each in path.read_text().split("---\n")[1:])
+    labels = {"part": "b", **({"owner": "me"} if mine else {})}
+    assert companion["metadata"]["labels"] == labels
+    assert list(companion["metadata"]["annotations"]) == ["sidecarctl.dev/owner"]
+    path.write_text(before.replace("    tier: a\n", "    tier: mine\n"))
+    outcome = call(beside, "upgrade web.yaml -i", 1)
+    assert "ConfigMap/web-agent.metadata.labels.tier was edited here and removed in agent 1.1.0" in outcome.stderr
