@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import lru_cache
 from typing import Any
 
-from sidecarctl.catalog.parameter_values import has_secrets, name_matches
+from sidecarctl.catalog.parameter_values import name_matches
 from sidecarctl.catalog.schema_references import resolve_ref, same_value_schemas
 from sidecarctl.errors import TemplateRefusal, UsageError
 from sidecarctl.findings import ELLIPSIS, MAX_QUOTE_LENGTH, omit_long
@@ -48,21 +48,23 @@ def hide_secrets(value: Any, schema: Any) -> Any:
 
     A single value in place of a mapping or list with secrets counts, as in `secret_texts`.
     """
-    return _hide(value, _applying([schema], schema), schema)
+    return _hide(value, _applying([schema], schema), schema, _secret_holders(schema))
 
 
-def _hide(value: Any, schemas: _Schemas, root: Any) -> Any:
+def _hide(value: Any, schemas: _Schemas, root: Any, holders: Set[int]) -> Any:
     if _is_secret(schemas, root):
         return _MASK
     if isinstance(value, dict):
         below = {name: _below(schemas, name, root) for name in value}
         return {
-            _MASK if _is_secret_key(name, below[name], schemas, root) else name: _hide(inner, below[name], root)
+            _MASK if _is_secret_key(name, below[name], schemas, root) else name: _hide(
+                inner, below[name], root, holders
+            )
             for name, inner in value.items()
         }
     if isinstance(value, list):
-        return [_hide(inner, _below(schemas, index, root), root) for index, inner in enumerate(value)]
-    return _MASK if any(map(has_secrets, schemas)) else value
+        return [_hide(inner, _below(schemas, index, root), root, holders) for index, inner in enumerate(value)]
+    return _MASK if any(id(each) in holders for each in schemas) else value
 
 
 def secret_texts(value: Any, schema: Any) -> frozenset[str]:
@@ -70,10 +72,10 @@ def secret_texts(value: Any, schema: Any) -> frozenset[str]:
 
     A single value in place of a mapping or list with secrets counts: it is likely one of them.
     """
-    return frozenset(_texts(value, _applying([schema], schema), schema))
+    return frozenset(_texts(value, _applying([schema], schema), schema, _secret_holders(schema)))
 
 
-def _texts(value: Any, schemas: _Schemas, root: Any) -> Iterator[str]:
+def _texts(value: Any, schemas: _Schemas, root: Any, holders: Set[int]) -> Iterator[str]:
     if _is_secret(schemas, root):
         yield from _all_texts(value)
     elif isinstance(value, dict):
@@ -81,11 +83,11 @@ def _texts(value: Any, schemas: _Schemas, root: Any) -> Iterator[str]:
             below = _below(schemas, name, root)
             if _is_secret_key(name, below, schemas, root):
                 yield name
-            yield from _texts(inner, below, root)
+            yield from _texts(inner, below, root, holders)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _texts(inner, _below(schemas, index, root), root)
-    elif any(map(has_secrets, schemas)):
+            yield from _texts(inner, _below(schemas, index, root), root, holders)
+    elif any(id(each) in holders for each in schemas):
         yield from _all_texts(value)
 
 
@@ -108,27 +110,33 @@ def _all_texts(value: Any) -> Iterator[str]:
 def may_have_secret(name: str, schema: Any) -> bool:
     """Return whether the value of a parameter is secret, or can have a secret in it: a property, an item, or a key.
 
-    `schema` is that of all parameters, and has a secret somewhere.
+    `schema` is that of all parameters.
     """
-    whole = _applying([schema], schema)
-    if _is_secret(whole, schema):
-        return True
-    seen: set[int] = set()
-    waiting: list[Any] = list(_below(whole, name, schema))
+    whole, holders = _applying([schema], schema), _secret_holders(schema)
+    return _is_secret(whole, schema) or any(id(each) in holders for each in _below(whole, name, schema))
+
+
+def _secret_holders(schema: Any) -> Set[int]:
+    """Return the ids of the parts of a schema that are of a secret, or have one in them, also behind references."""
+    above: dict[int, list[int]] = {id(schema): []}
+    secret = []
+    waiting = [schema]
     while waiting:
         part = waiting.pop()
-        if id(part) in seen or not isinstance(part, (Mapping, list)):
-            continue
-        seen.add(id(part))
-        if isinstance(part, list):
-            waiting += part
-            continue
-        if part.get("writeOnly") is True:
-            return True
-        waiting += part.values()
-        if "$ref" in part:
-            waiting.append(_target(part["$ref"], schema))
-    return False
+        inner = [*part.values()] if isinstance(part, Mapping) else part
+        if isinstance(part, Mapping):
+            secret += [id(part)] if part.get("writeOnly") is True else []
+            inner += [_target(part["$ref"], schema)] if "$ref" in part else []
+        for each in inner:
+            if isinstance(each, (Mapping, list)):
+                waiting += [] if id(each) in above else [each]
+                above.setdefault(id(each), []).append(id(part))
+    found = set(secret)
+    while secret:
+        more = [each for each in above[secret.pop()] if each not in found]
+        found.update(more)
+        secret += more
+    return found
 
 
 def _applying(schemas: Iterable[Any], root: Any) -> _Schemas:

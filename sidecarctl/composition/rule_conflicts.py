@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sidecarctl.catalog.assignments import merge
@@ -18,38 +18,47 @@ def agree(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
 
 
 def conflict_of(
-    workload: Workload, one: tuple[Rule, SidecarEntry], two: tuple[Rule, SidecarEntry], hint: str
+    workload: Workload,
+    one: tuple[Rule, SidecarEntry],
+    two: tuple[Rule, SidecarEntry],
+    hint: str,
+    hide: Callable[[SidecarEntry], Mapping[str, Any]],
 ) -> UsageError:
+    """Return the error about two rules. `hide` returns the parameters of an entry without secret values and keys."""
     (first, entry), (second, other) = one, two
     return UsageError(
         f'{first.label} ({entry.place}) and {second.label} conflict on the instance "{entry.instance}" of '
-        f"{workload.label}: {_describe_difference(entry.data, other.data)}",
+        f"{workload.label}: {_describe_difference(entry.data, other.data, (hide(entry), hide(other)))}",
         where=str(other.place),
         hint=f"{hint}, give one of them another name with `as`, or narrow `select`",
     )
 
 
-def _describe_difference(one: Mapping[str, Any], two: Mapping[str, Any]) -> str:
-    """Describe the first difference of two entries, with both values. Those of parameters may be secrets."""
+def _describe_difference(one: Mapping[str, Any], two: Mapping[str, Any], shown: Sequence[Mapping[str, Any]]) -> str:
+    """Describe the first difference of two entries, with both values; of parameters, only the names that are `shown`."""
     for key in dict.fromkeys((*one, *two)):
         old, new = one.get(key), two.get(key)
         if old != new and key == "parameters":
-            return f"parameters differ: {', '.join(_find_different(old or {}, new or {}))}"
+            names = ", ".join(_find_different(old or {}, new or {}, shown))
+            return f"parameters differ: {names}" if names else "parameters differ"
         if old != new and key != "override":
             if isinstance(old, dict) and isinstance(new, dict):
-                return f"{key}.{_describe_difference(old, new)}"
+                return f"{key}.{_describe_difference(old, new, shown)}"
             return f"{key} is {_format_value(old)} in the first and {_format_value(new)} in the second"
     return "one sets more fields than the other"
 
 
-def _find_different(one: Mapping[str, Any], two: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the names of the parameters that differ."""
+def _find_different(
+    one: Mapping[str, Any], two: Mapping[str, Any], shown: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
+    """Yield the names of the parameters that differ, each as far as it is shown."""
     for key in dict.fromkeys((*one, *two)):
         old, new = one.get(key), two.get(key)
-        if old != new and isinstance(old, dict) and isinstance(new, dict):
-            yield from (f"{key}.{name}" for name in _find_different(old, new))
-        elif old != new:
-            yield key
+        if old == new or not any(key in each for each in shown):
+            continue
+        inner = [each[key] for each in shown if isinstance(each.get(key), dict)]
+        below = list(_find_different(old, new, inner)) if isinstance(old, dict) and isinstance(new, dict) else []
+        yield from (f"{key}.{name}" for name in below) if below else (key,)
 
 
 def _format_value(value: Any) -> str:

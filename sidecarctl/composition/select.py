@@ -136,13 +136,15 @@ class Selection:
             if other.data != entry.data and self._request(other, rule.label) != self._request(entry, first.label):
                 from sidecarctl.composition.rule_conflicts import conflict_of
 
-                raise conflict_of(workload, (first, entry), (rule, other), "set `override: true` in one of them")
+                hint = "set `override: true` in one of them"
+                raise conflict_of(workload, (first, entry), (rule, other), hint, self._public_parameters)
         top: tuple[Rule, SidecarEntry] | None = None
         for rule, other in over:
             from sidecarctl.composition.rule_conflicts import agree, conflict_of
 
             if top is not None and not agree(top[1].data, other.data):
-                raise conflict_of(workload, top, (rule, other), "remove `override: true` from one of them")
+                hint = "remove `override: true` from one of them"
+                raise conflict_of(workload, top, (rule, other), hint, self._public_parameters)
             top = (rule, top[1].overlay(other) if top else other)
         if top is None:
             return entry, first.label
@@ -181,6 +183,13 @@ class Selection:
         if findings and any(self._has_secrets(entry) for entry, _ in entries.values()):
             findings = [replace(each, hides_line=True) for each in findings]
         return requests, findings
+
+    def _public_parameters(self, entry: SidecarEntry) -> Mapping[str, Any]:
+        """Return the parameters of an entry without secret values and keys. Raises UsageError for an unknown sidecar."""
+        from sidecarctl.catalog.secret_parameters import hide_secrets
+
+        hidden: dict[str, Any] = hide_secrets(entry.data.get("parameters") or {}, self._find(entry).parameters)
+        return hidden
 
     def _has_secrets(self, entry: SidecarEntry) -> bool:
         try:

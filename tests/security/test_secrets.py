@@ -134,6 +134,20 @@ def test_secret_is_not_in_the_error_of_two_rules(tmp_path: Path) -> None:
     assert "hunter" not in outcome.stderr
 
 
+@pytest.mark.parametrize("place", ["propertyNames", "additionalProperties", "whole mapping"])
+def test_key_of_a_secret_mapping_is_not_in_the_error_of_two_rules(place: str, tmp_path: Path) -> None:
+    _library_of(place, tmp_path)
+    rule = "{select: {all: true}, sidecars: [{name: mine, parameters: {token: {%s: x}}}]}"
+    (tmp_path / "sidecarctl.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: x}\n"
+        f"spec: {{libraries: [lib], rules: [{rule % SECRET}, {rule % 'hunter3abc'}]}}\n"
+    )
+    outcome = run("sidecarctl render -f web.yaml", tmp_path)
+    assert outcome.code == 2
+    assert "parameters differ: token\n" in " ".join(outcome.stderr.split(" "))
+    assert "hunter" not in outcome.stderr
+
+
 def test_invalid_secret_is_not_shown(tmp_path: Path) -> None:
     library(tmp_path)
     outcome = run(f"{ADD} --set token={WRONG}", tmp_path)
@@ -170,6 +184,12 @@ PLACES = {
     "items": ("{type: array, items: {writeOnly: true}}", '["VALUE"]'),
     "prefixItems": ("{type: array, prefixItems: [{type: string, writeOnly: true}]}", '["VALUE"]'),
     "contains": ("{type: array, contains: {type: string, writeOnly: true}}", '["VALUE"]'),
+    "$ref in properties": ('{properties: {a: {$ref: "#/$defs/secret"}}}', '{"a": "VALUE"}'),
+    "$ref in additionalProperties": (
+        '{type: object, additionalProperties: {$ref: "#/$defs/secret"}}',
+        '{"a": "VALUE"}',
+    ),
+    "$ref in items of a $ref": ('{$ref: "#/$defs/secrets"}', '["VALUE"]'),
     "whole mapping": ("{type: object, writeOnly: true}", '{"VALUE": ["VALUE"]}'),
 }
 
@@ -177,7 +197,7 @@ PLACES = {
 def _library_of(place: str, cwd: Path) -> str:
     """Write a library whose parameter has a secret at a place of its schema. Return the parameter's value."""
     schema, value = PLACES[place]
-    shared = "$defs: {secret: {type: string, writeOnly: true}}"
+    shared = "$defs: {secret: {type: string, writeOnly: true}, secrets: {type: array, items: {$ref: '#/$defs/secret'}}}"
     other = "other: {type: string, writeOnly: true}"
     library(
         cwd,
