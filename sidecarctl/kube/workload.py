@@ -218,7 +218,10 @@ def workloads(value: object, kinds: Kinds = DEFAULT_KINDS) -> Iterator[Workload]
         if not paths:
             continue
         metadata = as_mapping(item.get("metadata"))
-        for template_path, template in (each for steps in paths for each in _templates(item, path, steps)):
+        templates = dict(
+            each for steps in paths for each in _templates(item, path, steps)
+        )  # two can lead to one template
+        for template_path, template in templates.items():
             if not template and len(paths) > 1 and template_path[len(path) :] in OPTIONAL_TEMPLATES:
                 continue
             record = as_mapping(as_mapping(template.get("metadata")).get("annotations")).get(RECORD_ANNOTATION)

@@ -197,6 +197,20 @@ def test_kind_without_a_pod_template_is_named_with_the_place_of_its_sidecars(
     assert f"not changed: {kind}/sample: {word} has no pod template" in done.stderr
 
 
+@pytest.mark.parametrize("paths", ["[spec.pool, spec.*]", "[spec.*, spec.pool]", "[spec.pool, spec.pool]"])
+def test_two_paths_to_one_template_are_one_workload(paths: str, tmp_path: Path) -> None:
+    (tmp_path / "sidecarctl.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: p}\n"
+        f"spec:\n  kinds:\n    example.com/Widget: {paths}\n"
+    )
+    text = head("example.com/v1", "Widget") + "  pool:\n" + template(4) + "  size: 3\n"
+    (tmp_path / "widget.yaml").write_text(text)
+    assert run("sidecarctl add log-tail --set logDir=/x widget.yaml -i", tmp_path).code == 0
+    assert (tmp_path / "widget.yaml").read_text().count("- name: log-tail\n") == 1
+    assert run("sidecarctl remove log-tail widget.yaml -i", tmp_path).code == 0
+    assert (tmp_path / "widget.yaml").read_text() == text
+
+
 @pytest.mark.parametrize("paths", ["spec.podTemplate", "[spec.podTemplate, spec.more]"])
 def test_kinds_of_the_composition_count_for_every_command(paths: str, tmp_path: Path) -> None:
     (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION.format(paths=paths))
