@@ -62,7 +62,7 @@ class Merge:
         elif (items := _as_items(path, base, current, next)) is not None:
             self._add_items(path, *items, next)
         elif _is_map(path, base, current, next):
-            self._add_mapping(path, base, *({} if each is ABSENT else each for each in (current, next)))
+            self._add_map(path, base, current, next)
         elif settled:
             self._write(path, current, next)
         elif self.on_conflict != ENFORCE and (merged := _merge_text(base, current, next)) is not None:
@@ -88,6 +88,15 @@ class Merge:
     def _add_mapping(self, path: PathTuple, base: Any, current: Mapping[str, Any], next: Mapping[str, Any]) -> None:
         for key in dict.fromkeys((*current, *next)):
             self.add((*path, key), _child(base, key), current.get(key, ABSENT), next.get(key, ABSENT))
+
+    def _add_map(self, path: PathTuple, base: Any, current: Any, next: Any) -> None:
+        """Merge a map of independent keys that one side lacks; without its last key, the map goes."""
+        start = len(self.edits)
+        self._add_mapping(path, base, *({} if each is ABSENT else each for each in (current, next)))
+        gone = [edit for edit in self.edits[start:] if isinstance(edit, Remove)]
+        if next is ABSENT and len(gone) == len(current):
+            del self.edits[start:]
+            self._write(path, current, next)
 
     # ---- lists of items with a merge key ---------------------------------------------------------------------------
 

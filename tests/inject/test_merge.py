@@ -88,6 +88,12 @@ CLEAN = {
         {},
         {"labels": {"p": "1"}},
     ),
+    "labels: person removed one, library removed all": (
+        {"labels": {"a": "1", "b": "1"}},
+        {"labels": {"b": "1"}},
+        {},
+        {},
+    ),
     "quantity: person wrote it differently": (
         {"limits": {"cpu": "1"}},
         {"limits": {"cpu": "1000m"}},
@@ -124,6 +130,13 @@ CONFLICTS: dict[str, tuple[Any, Any, Any, tuple[Any, ...], Any]] = {
         probe(a=1, b=2),
     ),
     "mapping: library removed it, person changed a field": (probe(a=1), probe(a=2), {}, ("livenessProbe",), {}),
+    "labels: library removed all, person changed one": (
+        {"labels": {"a": "1"}},
+        {"labels": {"a": "2"}},
+        {},
+        ("labels", "a"),
+        {},
+    ),
     "type changed": ({"x": "1"}, {"x": ["2"]}, {"x": {"a": 1}}, ("x",), {"x": {"a": 1}}),
 }
 
