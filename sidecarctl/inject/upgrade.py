@@ -98,9 +98,8 @@ def plan_upgrade(
     written = _with_former_settings(replace(bare, template=new.template), base, planned.instance.added, others)
     digest = compute_digest(written, without_volumes(written, planned.instance.added, kept), planned.documents)
     instance = replace(planned.instance, digest=digest)
-    if merge.conflicts:
-        former = without_volumes(workload, present.added, kept)
-        instance = replace(instance, added=_with_kept(after, instance.added, former, others))
+    former = without_volumes(workload, present.added, kept)
+    instance = replace(instance, added=_with_kept(after, instance.added, former, others))
     if beside.kept:
         documents = (*instance.added.documents, *beside.kept)
         instance = replace(instance, added=replace(instance.added, documents=documents))
@@ -141,7 +140,7 @@ def _without_new_secrets(recorded: Mapping[str, Any], sidecar: Sidecar) -> Mappi
 
 
 def _with_kept(after: Workload, new: Added, former: Added, others: Sequence[Added]) -> Added:
-    """Return what an instance adds, with what it added before and a conflict keeps: `remove` must find it.
+    """Return what an instance adds, with what it added before and a conflict keeps, or kept before: `remove` must find it.
 
     What other instances added too is theirs.
     """

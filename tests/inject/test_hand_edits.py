@@ -29,13 +29,13 @@ spec:
 CONTAINER = "containers:\n- name: {name}\n  image: busybox:1.36.1\n"
 
 
-def sidecar(folder: Path, name: str, template: str, mode: str = "native") -> None:
-    """Write a sidecar to the library `library`."""
-    home = folder / "library" / name
+def sidecar(folder: Path, name: str, template: str, mode: str = "native", version: str = "") -> None:
+    """Write a sidecar to the library `library`; with a version, beside other versions."""
+    home = folder / "library" / (f"{name}@{version}" if version else name)
     home.mkdir(parents=True, exist_ok=True)
     (home / "sidecar.yaml").write_text(
         "apiVersion: sidecarctl.dev/v1alpha1\nkind: Sidecar\n"
-        f"metadata: {{name: {name}, version: 1.0.0, summary: One.}}\nspec: {{engine: plain, mode: {mode}}}\n"
+        f"metadata: {{name: {name}, version: {version or '1.0.0'}, summary: One.}}\nspec: {{engine: plain, mode: {mode}}}\n"
     )
     (home / "template.yaml").write_text(CONTAINER.format(name=name) + template)
 
@@ -146,6 +146,18 @@ def test_an_init_container_that_a_conflict_keeps_is_removed_with_its_sidecar(tmp
     kept = call(tmp_path, "upgrade one -q --on-conflict keep", edited).stdout
     assert "name: one-init" in kept
     assert call(tmp_path, "remove one -q", kept).stdout == WEB
+
+
+def test_what_a_conflict_kept_is_removed_with_its_sidecar_also_after_another_upgrade(tmp_path: Path) -> None:
+    sidecar(tmp_path, "one", "pod: {terminationGracePeriodSeconds: 60}\n", version="1.0.0")
+    edited = call(tmp_path, "add one -q", WEB).stdout.replace("GracePeriodSeconds: 60", "GracePeriodSeconds: 90")
+    sidecar(tmp_path, "one", "", version="1.1.0")
+    kept = call(tmp_path, "upgrade one -q --on-conflict keep", edited).stdout
+    sidecar(tmp_path, "one", "pod: {labels: {a: b}}\n", version="1.2.0")
+    upgraded = call(tmp_path, "upgrade one -q", kept).stdout
+    assert "GracePeriodSeconds: 90" in upgraded and "a: b" in upgraded
+    assert call(tmp_path, "upgrade one -q", upgraded).stdout == upgraded
+    assert call(tmp_path, "remove one -q", upgraded).stdout == WEB
 
 
 def test_enforcing_twice_changes_nothing(tmp_path: Path) -> None:
