@@ -28,6 +28,8 @@ from sidecarctl.yamltext.stream import Document
 DocumentStep = Callable[[DocumentResult], DocumentResult]
 # Two steps parse the text as often with a draft as without.
 _FEW = 2
+# How many times more than there are steps these run again: a volume can pass through the hands of all sidecars.
+_MORE = 2
 # Where a step goes among others if something that sidecars share changes.
 _FIRST, _ANYWHERE, _LAST = range(3)
 
@@ -70,7 +72,7 @@ class _Run:
     """The result of steps, up to the first plan that is refused.
 
     order    the steps in the order in which none plans with what a later one gives up
-    settled  False if the steps may change the document again when they run a second time
+    settled  False if the steps may change the document again when they run a second time: sidecars share what upgrades change
     """
 
     result: DocumentResult
@@ -90,7 +92,7 @@ def _settle(run: _Run, start: DocumentResult, steps: Sequence[DocumentStep]) -> 
 
     A step before an upgrade that gives something up, such as a longer grace period, planned with what is gone now. Such
     upgrades go first, but after those of sidecars to which they would hand over a volume. Then all steps run again: upgrades
-    can concern each other, and preStop sleeps need a grace period that a later sidecar set.
+    can concern each other, and preStop sleeps need a grace period that a later sidecar set. They run until nothing changes.
     """
     if run.order != tuple(steps) and (reordered := _try(start, run.order)) is not None:
         if not reordered.refused:
@@ -98,17 +100,21 @@ def _settle(run: _Run, start: DocumentResult, steps: Sequence[DocumentStep]) -> 
         elif _has_edit_conflict(reordered.result):
             # In the first order, another sidecar took over what a person edited, and gave it up.
             return reordered.result
-    for _ in steps[1:]:
+    for _ in range(len(steps) + _MORE):
         again = _try(replace(run.result, plans=(), kept=frozenset()), steps)
         if again is None or (again.refused and _has_edit_conflict(again.result)):
             break
         if again.refused:
             # A sidecar needs what another one gave up.
             return again.result
-        run = replace(again, result=_join(run.result, again.result))
-        if again.settled:
+        if _texts(again.result) == _texts(run.result):
             break
+        run = replace(again, result=_join(run.result, again.result))
     return run.result
+
+
+def _texts(result: DocumentResult) -> list[str]:
+    return [document.text for document in result.documents]
 
 
 def _try(start: DocumentResult, steps: Sequence[DocumentStep]) -> _Run | None:
@@ -182,9 +188,9 @@ def _run(current: DocumentResult, steps: Sequence[DocumentStep], start: Document
         if any(planned.refused for planned in made):
             return _Run(_with_places_of(start, before, step, current), refused=True)
         ranks.append(_rank(made))
-        settled = settled and ranks[-1] == _ANYWHERE and not (number and any(map(_has_new_grace_period, made)))
+        settled = settled and not any(each.upgrades or (number and _has_new_grace_period(each)) for each in made)
     order = sorted(range(len(steps)), key=ranks.__getitem__)
-    return _Run(current, tuple(steps[number] for number in order), settled or len(steps) == 1)
+    return _Run(current, tuple(steps[number] for number in order), settled or ranks == [_ANYWHERE])
 
 
 def _rank(plans: Sequence[Plan]) -> int:

@@ -26,6 +26,7 @@ from sidecarctl.yamltext.stream import Document
 
 LEFT_BEHIND_RULE = "companion-left-behind"
 UNLISTED_RULE = "unlisted-companion"
+_ORIGIN = "# Source: "
 
 
 @dataclass(frozen=True)
@@ -174,13 +175,14 @@ def _follows_yaml(documents: Sequence[Document], index: int) -> bool:
 def _comments_around(document: Document, *, joined: bool) -> Document | None:
     """Return a dropped document with only the comment lines before and after its content, None without any.
 
-    They are of a person: companions are written without comments. `joined`: they become a part of the document before.
+    They are of a person: companions are written without comments, except for their origin, which Helm writes and `post-render`
+    copies. `joined`: they become a part of the document before.
     """
     if "#" not in document.text or document.root is None:
         return None
     text, root = document.text, document.root
     lines = (text[: root.start] + text[next_line(text, root.end) :]).splitlines(keepends=True)
-    comments = "".join(line.lstrip() for line in lines if line.lstrip().startswith("#"))
+    comments = "".join(line.lstrip() for line in lines if line.lstrip().startswith("#") and not line.startswith(_ORIGIN))
     return replace(document.with_text(comments), head="" if joined else document.head) if comments else None
 
 

@@ -45,6 +45,7 @@ class Plan:
     parameters   recorded parameters that an upgrade changes
     changelog    the library's changes since the recorded version: (version, text)
     secrets      texts of secret parameters, which findings must not show
+    upgrades     an upgrade changes the document
     hands_over   an upgrade leaves a volume to another sidecar that uses it
     gives_up     an upgrade changes or removes a pod setting, a volume, or a mount of the app, which others may plan with
     """
@@ -62,6 +63,7 @@ class Plan:
     parameters: tuple[FieldChange, ...] = ()
     changelog: tuple[tuple[str, str], ...] = ()
     secrets: frozenset[str] = frozenset()
+    upgrades: bool = False
     hands_over: bool = False
     gives_up: bool = False
 

@@ -12,11 +12,18 @@ from sidecarctl.inject.companion_merge import CompanionEdits, CompanionMerge, Lo
 from sidecarctl.inject.companion_search import Companion
 from sidecarctl.inject.digest import compute_digest
 from sidecarctl.inject.field_changes import diff_companion, diff_templates, hide_values
-from sidecarctl.inject.merge import Merge, Unknown
+from sidecarctl.inject.merge import ENFORCE, Merge, Unknown
 from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.record_edits import apply_at, keep_present, upgrade_record_edits
 from sidecarctl.inject.removal import find_heirs, give_volumes, used_volumes, with_volumes, without_volumes
-from sidecarctl.inject.upgrade_base import Rendering, find_base, plan_instance, render_plan, without_instance
+from sidecarctl.inject.upgrade_base import (
+    Rendering,
+    find_base,
+    plan_instance,
+    render_plan,
+    without_instance,
+    without_leading_settings,
+)
 from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.workload import Workload
 from sidecarctl.lazy_dataclass import dataclass, replace
@@ -66,18 +73,19 @@ def plan_upgrade(
 
     Raises UsageError for an unknown target, an unsupported mode, or an invalid parameter.
     """
-    present = record.instances[request.instance]
-    bare = around = without_instance(workload, record, request.instance)
+    present, others = record.instances[request.instance], _others(record, request.instance)
+    bare = around = _without(workload, record, request)
     planned = plan_instance(bare, record, request.for_instance(present), kube_version, found)
     kept = [] if planned.refused else _used_volumes(bare, planned, present.inherited)
-    if kept:  # a volume that came back to the sidecar that brings it is its own
-        alone = without_instance(workload, record, request.instance, ())
+    if unshared := [each for each in kept if each not in find_heirs(workload, Added(volumes=tuple(kept)), others)]:
+        # A volume that came back to the sidecar that brings it is its own, unless the others use it too.
+        alone = _without(workload, record, request, ())
         own = plan_instance(alone, record, request.for_instance(present), kube_version, found).instance.added.volumes
-        kept = [volume for volume in kept if volume not in own]
+        kept = [volume for volume in kept if volume not in unshared or volume not in own]
     heirs = {} if planned.refused else _find_heirs(workload, bare, record, planned, kept)
     left = replace(record, instances=_hand_over(workload, record, request.instance, heirs)) if heirs else record
     if heirs or (not planned.refused and len(kept) < len(present.inherited)):
-        around = without_instance(workload, record, request.instance, (*kept, *heirs))
+        around = _without(workload, record, request, (*kept, *heirs))
         planned = plan_instance(around, left, request.for_instance(present), kube_version, found)
     if planned.refused:
         return Upgrade(replace(planned, workload=workload))
@@ -94,17 +102,20 @@ def plan_upgrade(
 
         own_edits = reposition(workload, merge.edits, planned.instance, new.template)
     after = apply_at(workload, own_edits)
-    others = [each.added for name, each in left.instances.items() if name != request.instance]
-    written = _with_former_settings(replace(bare, template=new.template), base, planned.instance.added, others)
+    additions = [each.added for each in _others(left, request.instance).values()]
+    written = _with_former_settings(replace(bare, template=new.template), base, planned.instance.added, additions)
     digest = compute_digest(written, without_volumes(written, planned.instance.added, kept), planned.documents)
     instance = replace(planned.instance, digest=digest)
     former = without_volumes(workload, present.added, kept)
-    instance = replace(instance, added=_with_kept(after, instance.added, former, others))
+    instance = replace(instance, added=_with_kept(after, instance.added, former, additions))
     if beside.kept:
         documents = (*instance.added.documents, *beside.kept)
         instance = replace(instance, added=replace(instance.added, documents=documents))
     instance = with_volumes(after, instance, kept, present.added)
     instance = replace(instance, added=keep_present(after, instance.added))
+    unchanged = base == Rendering(written.template, new.companions)
+    if present.digest and unchanged and (instance.added, instance.inherited) == (present.added, present.inherited):
+        instance = replace(instance, digest=present.digest)  # it can count mounts that are inherited now
     edits = upgrade_record_edits(document, workload, left, instance, own_edits)
     secret = request.has_secrets(present)
     fields = tuple(_describe_changes(workload, after, beside.edits)) if own_edits or beside.edits else ()
@@ -115,6 +126,7 @@ def plan_upgrade(
             instance=instance,
             edits=tuple(edits),
             documents=tuple(beside.added),
+            upgrades=bool(edits or beside.edits or beside.added),
             hands_over=bool(heirs),
             gives_up=_gives_up(_shareable(workload, present.added), _shareable(after, instance.added)),
         ),
@@ -165,6 +177,16 @@ def _with_kept(after: Workload, new: Added, former: Added, others: Sequence[Adde
     return replace(new, **parts)
 
 
+def _without(workload: Workload, record: Record, request: Request, keep: Sequence[str] | None = None) -> Workload:
+    """Return the workload without the instance, as `without_instance` does; to enforce, also without settings that it leads."""
+    bare = without_instance(workload, record, request.instance, keep)
+    return without_leading_settings(bare, record, request.instance) if request.on_conflict == ENFORCE else bare
+
+
+def _others(record: Record, name: str) -> dict[str, Instance]:
+    return {other: each for other, each in record.instances.items() if other != name}
+
+
 def _used_volumes(bare: Workload, planned: Plan, volumes: Sequence[str]) -> list[str]:
     """Return those of the volumes that the planned containers mount."""
     after = apply_at(bare, planned.edits)
@@ -181,7 +203,7 @@ def _find_heirs(
     """
     name = planned.instance.name
     former = record.instances[name].added
-    others = {other: each for other, each in record.instances.items() if other != name}
+    others = _others(record, name)
     if not former.volumes or not others:
         return {}
     after = apply_at(bare, planned.edits)
@@ -203,8 +225,7 @@ def _find_heirs(
 
 def _hand_over(workload: Workload, record: Record, name: str, heirs: Mapping[str, str]) -> dict[str, Instance]:
     """Return the instances of a record after those of `heirs` inherited volumes of another one."""
-    others = {other: each for other, each in record.instances.items() if other != name}
-    given = give_volumes(workload, record.instances[name].added, others, heirs)
+    given = give_volumes(workload, record.instances[name].added, _others(record, name), heirs)
     return {each: given.get(each, instance) for each, instance in record.instances.items()}
 
 

@@ -27,8 +27,8 @@ from sidecarctl.yamltext.edits import Remove, Replace
 _MOST_RENDERINGS = 200
 # Former names of a workload or container, and former owners of companions, that are tried.
 _MOST_NAMES, _MOST_OWNERS = 16, 3
-# Paths of the app's mounts of inherited volumes: each combination of them is tried.
-_MOST_PATHS = 4
+# The app's mounts of inherited volumes: each combination of them is tried.
+_MOST_MOUNTS = 6
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,17 @@ def without_instance(workload: Workload, record: Record, name: str, keep: Sequen
     """
     kept = record.instances[name].inherited if keep is None else keep
     return apply_at(workload, plan_removal(workload, record, [name], for_upgrade=True, keep=kept).edits)
+
+
+def without_leading_settings(bare: Workload, record: Record, name: str) -> Workload:
+    """Return a workload without the pod settings of an instance that no earlier one needs: its values are those to write."""
+    earlier: set[str] = set()
+    for each in record.instances.values():
+        if each.name == name:
+            break
+        earlier.update(each.added.pod)
+    leading = find_settings(bare.pod, (text for text in record.instances[name].added.pod if text not in earlier))
+    return apply_at(bare, [Remove((*bare.pod_path, *path)) for path, _ in leading.values()])
 
 
 def plan_instance(
@@ -111,17 +122,29 @@ def _possible_additions(workload: Workload, instance: Instance) -> Iterator[Adde
     It can have mounts of its own of such a volume, which the record does not tell from inherited ones.
     """
     own = without_volumes(workload, instance.added, instance.inherited)
-    yield own
-    all_mounts = instance.added.volume_mounts
-    inherited = {
-        path for name, paths in all_mounts.items() for path in paths if path not in own.volume_mounts.get(name, ())
-    }
-    if len(inherited) > _MOST_PATHS:
-        return
-    for count in range(1, len(inherited) + 1):
-        for left_out in combinations(sorted(inherited), len(inherited) - count):
-            mounts = {name: tuple(path for path in paths if path not in left_out) for name, paths in all_mounts.items()}
-            yield replace(own, volume_mounts={name: paths for name, paths in mounts.items() if paths})
+    yield from _with_mounts(own, _inherited_mounts(workload, instance))
+
+
+def _inherited_mounts(workload: Workload, instance: Instance) -> list[tuple[str, str]]:
+    """Return container and path of the app's mounts of inherited volumes."""
+    return [
+        (container, path)
+        for container, paths in instance.added.volume_mounts.items()
+        for path in paths
+        if workload.mounted_volumes.get((container, path)) in instance.inherited
+    ]
+
+
+def _with_mounts(added: Added, mounts: Sequence[tuple[str, str]]) -> Iterator[Added]:
+    """Yield an addition, then with each combination of more mounts."""
+    yield added
+    more = [each for each in mounts if each[1] not in added.volume_mounts.get(each[0], ())]
+    for count in range(1, len(more) + 1) if len(more) <= _MOST_MOUNTS else ():
+        for chosen in combinations(more, count):
+            joined = dict(added.volume_mounts)
+            for container, path in chosen:
+                joined[container] = (*joined.get(container, ()), path)
+            yield replace(added, volume_mounts=joined)
 
 
 def render_base(
@@ -150,7 +173,7 @@ def render_base(
             continue
         rendering = render_plan(former, planned)
         after = replace(bare, template=rendering.template)
-        if instance.digest in ("", *_digests(after, planned)):
+        if instance.digest in ("", *_digests(after, planned, _inherited_mounts(bare, instance))):
             return rendering
     return None
 
@@ -160,10 +183,12 @@ def _max_renderings(record: Record) -> int:
     return max(2 * len(SUPPORTED), _MOST_RENDERINGS // len(record.instances))
 
 
-def _digests(after: Workload, planned: Plan) -> Iterator[str]:
-    """Yield the digest of a rendering, then those with former names of the container that gets mounts and variables."""
+def _digests(after: Workload, planned: Plan, inherited: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Yield the digest of a rendering, those with inherited mounts that may be its own, and those with former names of the
+    container that gets mounts and variables.
+    """
     added = planned.instance.added
-    yield compute_digest(after, added, planned.documents)
+    yield from (compute_digest(after, each, planned.documents) for each in _with_mounts(added, inherited))
     holders = list({**added.volume_mounts, **added.env})
     if len(holders) != 1:
         return
@@ -187,13 +212,11 @@ def _former_identities(bare: Workload, found: Sequence[Companion]) -> Iterator[W
 
 
 def _with_former_settings(bare: Workload, record: Record, request: Request, kube_version: str) -> Iterator[Workload]:
-    """Yield the workload without the pod settings that others need too, then with the values that each of these sets."""
-    own = frozenset(record.instances[request.instance].added.pod)
-    others = [
-        (other, own.intersection(other.added.pod))
-        for name, other in record.instances.items()
-        if name != request.instance
-    ]
+    """Yield the workload without the pod settings that others added or need too, then with the values that each of them sets.
+
+    They may have come later than the instance.
+    """
+    others = [(other, other.added.pod) for name, other in record.instances.items() if name != request.instance]
     shared = find_settings(bare.pod, frozenset[str]().union(*(settings for _, settings in others)))
     if not shared:
         return

@@ -239,6 +239,103 @@ def test_a_run_that_would_take_away_a_mount_that_a_sidecar_needs_is_refused(tmp_
     assert refused.stdout == ""
 
 
+def common(name: str, *directories: str, mounts: bool = True, image: str = "tool:1.0.0", **pod: Any) -> dict[str, Any]:
+    """Return a template with the volume `common`, which other sidecars bring too. `mounts`: its container mounts it."""
+    template = fragment(name, **pod)
+    container = template["containers"][0]
+    container["image"] = image
+    if mounts:
+        container["volumeMounts"] = [{"name": "common", "mountPath": "/data"}]
+    template["volumes"] = [{"name": "common", "emptyDir": {"sizeLimit": "1Gi"}}]
+    template["app"] = {"volumeMounts": [{"name": "common", "mountPath": each} for each in directories]}
+    return template
+
+
+def test_a_mount_that_moves_is_there_after_one_run_also_if_the_volume_changes_hands(tmp_path: Path) -> None:
+    write_version(tmp_path / "library", "one", "1.0.0", common("one", "/srv/b", mounts=False))
+    write_version(tmp_path / "library", "one", "1.1.0", common("one", "/srv/a", mounts=False))
+    write_version(tmp_path / "library", "two", "1.0.0", common("two"))
+    text = done(tmp_path, "add one@1.0.0 two", POD).stdout
+    upgraded = done(tmp_path, "upgrade", text).stdout
+    assert "mountPath: /srv/a\n" in upgraded
+    assert done(tmp_path, "upgrade", upgraded).stdout == upgraded
+
+
+def test_a_volume_that_several_bring_does_not_change_hands_again(tmp_path: Path) -> None:
+    write_version(tmp_path / "library", "two", "1.0.0", common("two", "/srv/b"))
+    for name, version in (("two", "1.1.0"), ("one", "1.1.0"), ("three", "1.1.0")):
+        write_version(tmp_path / "library", name, version, common(name))
+    write_version(tmp_path / "library", "one", "1.0.0", fragment("one"))
+    text = done(tmp_path, "add two@1.0.0 one@1.0.0 three@1.1.0", POD).stdout
+    upgraded = done(tmp_path, "upgrade", text).stdout
+    assert upgraded != text
+    assert done(tmp_path, "upgrade", upgraded).stdout == upgraded
+    assert run("sidecarctl remove --all", tmp_path, stdin=upgraded).stdout == POD
+
+
+def test_a_volume_that_goes_to_a_sidecar_that_mounts_it_for_two_containers_is_no_edit(tmp_path: Path) -> None:
+    worker = f"{POD}  - name: worker\n    image: worker:1.0.0\n"
+    group = {"securityContext": {"fsGroup": 3000}}
+    write_version(tmp_path / "library", "one", "1.0.0", common("one", "/srv/d", **group))
+    write_version(tmp_path / "library", "one", "1.1.0", fragment("one"))
+    write_version(tmp_path / "library", "two", "1.0.0", fragment("two"))
+    write_version(tmp_path / "library", "two", "1.1.0", common("two", "/srv/d", securityContext={"fsGroup": 2000}))
+    text = done(tmp_path, "add two@1.0.0 --container *", worker).stdout
+    upgraded = done(tmp_path, "upgrade", done(tmp_path, "add one@1.0.0", text).stdout)
+    assert ("fsGroup: 2000" in upgraded.stdout, "pod-setting-kept" in upgraded.stderr) == (True, False)
+    assert done(tmp_path, "upgrade", upgraded.stdout).stdout == upgraded.stdout
+    assert run("sidecarctl remove --all", tmp_path, stdin=upgraded.stdout).stdout == worker
+
+
+def test_an_edit_does_not_hide_the_base_of_a_sidecar_that_inherits_a_volume(tmp_path: Path) -> None:
+    write_version(tmp_path / "library", "one", "1.0.0", common("one"))
+    write_version(tmp_path / "library", "one", "1.1.0", fragment("one"))
+    write_version(tmp_path / "library", "two", "1.0.0", common("two", "/srv/a", image="two:1.0.0"))
+    text = done(tmp_path, "add one@1.0.0 two@1.0.0", POD).stdout
+    text = text.replace("image: two:1.0.0", "image: mirror/two:1.0.0")
+    upgraded = done(tmp_path, "upgrade", text).stdout
+    assert "image: mirror/two:1.0.0" in upgraded
+    assert done(tmp_path, "upgrade", upgraded).stdout == upgraded
+
+
+def test_an_edit_is_known_also_if_a_later_sidecar_set_the_grace_period(tmp_path: Path) -> None:
+    drain = fragment("two")
+    write_version(tmp_path / "library", "two", "1.0.0", drain)
+    drain["containers"][0]["lifecycle"] = {"preStop": {"sleep": {"seconds": 35}}}
+    write_version(tmp_path / "library", "two", "1.1.0", drain)
+    write_version(tmp_path / "library", "one", "1.0.0", fragment("one", terminationGracePeriodSeconds=60))
+    text = done(tmp_path, "add two@1.0.0", POD).stdout.replace("tool:1.0.0", "mirror/tool:1.0.0")
+    added = done(tmp_path, "add two@1.1.0 one", text).stdout
+    assert "mirror/tool:1.0.0" in added
+    assert done(tmp_path, "add two@1.1.0 one", added).stdout == added
+
+
+def test_what_another_sidecar_left_is_no_edit_for_a_later_upgrade(tmp_path: Path) -> None:
+    given = "--set logDir=/srv/log"
+    worker = f"{POD}  - name: worker\n    image: worker:1.0.0\n"
+    text = run(f"sidecarctl add log-tail {given} --set path=a.log", tmp_path, stdin=worker).stdout
+    text = run(f"sidecarctl add logger {given} --container *", tmp_path, stdin=text).stdout
+    left = run("sidecarctl remove log-tail", tmp_path, stdin=text).stdout
+    assert run("sidecarctl upgrade --check", tmp_path, stdin=left).code == 0
+    edited = left.replace("/fluent-bit:", "/mirrored-fluent-bit:")
+    changed = run("sidecarctl add logger --set resources.requests.cpu=7m", tmp_path, stdin=edited)
+    assert (changed.code, edited != left) == (0, True), changed.stderr
+    assert "/mirrored-fluent-bit:" in changed.stdout
+
+
+@pytest.mark.parametrize("edited", SETTINGS)
+@pytest.mark.parametrize("names", ["one", "one two", "two one"])
+def test_enforce_overwrites_a_setting_that_sidecars_share(edited: str, names: str, tmp_path: Path) -> None:
+    settings_, written = SETTINGS[edited]
+    for name in ("one", "two"):
+        write_version(tmp_path / "library", name, "1.0.0", fragment(name, **settings_))
+    added = done(tmp_path, f"add {names}", POD).stdout
+    enforced = done(tmp_path, "upgrade --enforce", added.replace(written, edited))
+    assert enforced.stdout == added
+    assert "edit-overwritten" in enforced.stderr
+    assert done(tmp_path, "upgrade --enforce", added).stdout == added
+
+
 @settings(
     max_examples=int(os.environ.get("SIDECARCTL_EXAMPLES", "60")),
     deadline=None,
