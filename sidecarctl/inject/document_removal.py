@@ -182,7 +182,9 @@ def _comments_around(document: Document, *, joined: bool) -> Document | None:
         return None
     text, root = document.text, document.root
     lines = (text[: root.start] + text[next_line(text, root.end) :]).splitlines(keepends=True)
-    comments = "".join(line.lstrip() for line in lines if line.lstrip().startswith("#") and not line.startswith(_ORIGIN))
+    comments = "".join(
+        line.lstrip() for line in lines if line.lstrip().startswith("#") and not line.startswith(_ORIGIN)
+    )
     return replace(document.with_text(comments), head="" if joined else document.head) if comments else None
 
 
