@@ -82,7 +82,7 @@ def _texts(value: Any, schemas: _Schemas, root: Any, holders: Set[int]) -> Itera
         for name, inner in value.items():
             below = _below(schemas, name, root)
             if _is_secret_key(name, below, schemas, root):
-                yield name
+                yield from _all_texts(name)
             yield from _texts(inner, below, root, holders)
     elif isinstance(value, list):
         for index, inner in enumerate(value):

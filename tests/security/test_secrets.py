@@ -554,6 +554,27 @@ def test_key_in_a_secret_mapping_is_not_shown(value: str, tmp_path: Path) -> Non
     assert "hunter2" not in done.stderr and "93000" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "key", ["hunter2\n", " hunter2 ", "-----BEGIN KEY-----\nhunter2\n-----END KEY-----\n", "\thunter2"]
+)
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "{type: object, writeOnly: true, additionalProperties: {type: integer}}",
+        "{type: object, writeOnly: true, additionalProperties: false}",
+        "{type: object, propertyNames: {writeOnly: true}, additionalProperties: {type: integer}}",
+        "{type: object, additionalProperties: {type: integer, writeOnly: true}}",
+        "{type: object, additionalProperties: {type: object, writeOnly: true, additionalProperties: {type: integer}}}",
+    ],
+)
+def test_key_with_white_space_in_a_secret_mapping_is_not_shown(key: str, schema: str, tmp_path: Path) -> None:
+    library(tmp_path, CONTAINER, f"{{token: {schema}}}")
+    (tmp_path / "values.yaml").write_text(json.dumps({"mine": {"token": {key: {key: "x"}}}}))
+    done = run(f"{ADD} --values values.yaml", tmp_path)
+    assert (done.code, 'parameter "token": invalid value (hidden' in done.stderr) == (2, True), done.stderr
+    assert "hunter2" not in done.stderr and "BEGIN" not in done.stderr
+
+
 @pytest.mark.parametrize("secret", ["hunter2$XYZ", "<hunter2>", "{{hunter2}}", "$(hunter2)"])
 @pytest.mark.parametrize("format_name", ["text", "json", "sarif", "github", "gitlab", "junit", "markdown"])
 def test_secret_that_looks_like_a_placeholder_is_not_in_any_report(
