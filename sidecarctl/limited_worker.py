@@ -205,8 +205,9 @@ def serve_program(descriptor: int, memory: int) -> None:
     from multiprocessing.connection import Connection
 
     connection = Connection(descriptor)
-    connection.send_bytes(b"ready")
-    _serve(connection, memory)
+    with suppress(OSError):  # the parent ended meanwhile
+        connection.send_bytes(b"ready")
+        _serve(connection, memory)
 
 
 def _serve_fork(connection: Any, parent: Any, memory: int) -> None:
@@ -222,23 +223,28 @@ def _serve(connection: Any, memory: int) -> None:
     _serving = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
     _limit_memory(memory)
-    while True:
-        try:
-            function, argument, seconds = connection.recv()
-        except EOFError:
-            return
-        except MemoryError:  # the request alone is too large
-            os._exit(1)
-        _limit_time(seconds)
-        began = time.process_time()
-        try:
-            answer = json.dumps({"result": function(argument), "seconds": time.process_time() - began})
-        except MemoryError:
-            os._exit(1)
-        except Exception as error:
-            failed = f"{type(error).__name__}: {error}"
-            answer = json.dumps({"failed": failed, "seconds": time.process_time() - began})
-        connection.send_bytes(answer.encode("utf-8", "surrogatepass"))
+    with suppress(
+        EOFError, OSError
+    ):  # the parent ended, or closed the pipe while it sent a request or had an answer left
+        while True:
+            try:
+                function, argument, seconds = connection.recv()
+            except MemoryError:  # the request alone is too large
+                os._exit(1)
+            connection.send_bytes(_answer(function, argument, seconds))
+
+
+def _answer(function: Callable[[Any], Any], argument: Any, seconds: int) -> bytes:
+    _limit_time(seconds)
+    began = time.process_time()
+    try:
+        answer = json.dumps({"result": function(argument), "seconds": time.process_time() - began})
+    except MemoryError:
+        os._exit(1)
+    except Exception as error:
+        failed = f"{type(error).__name__}: {error}"
+        answer = json.dumps({"failed": failed, "seconds": time.process_time() - began})
+    return answer.encode("utf-8", "surrogatepass")
 
 
 def _limit_time(seconds: int) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
@@ -184,6 +185,44 @@ def test_processes_that_the_system_refuses_are_an_error_with_a_way_out(monkeypat
                     list(run_all())
                 assert "--jobs 1" in raised.value.hint
             assert not is_active()
+
+
+PARENT_ENDS = """
+import os, sys, time
+from sidecarctl import limited_worker
+_, kind, moment = sys.argv
+child = getattr(limited_worker, kind)(1 << 30)
+if moment == "unread answer":
+    child.connection.send((len, "abc", 10))
+    assert child.connection.poll(30)
+elif moment == "half a request":
+    os.write(child.connection.fileno(), b"\\0\\0\\0\\x40abc")
+elif moment == "at work":
+    child.connection.send((time.sleep, 0.3, 10))
+child.connection.close()
+print(child.end(30))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("kind", ["_Fork", "_Program"])
+@pytest.mark.parametrize("moment", ["unread answer", "half a request", "at work", "waiting"])
+def test_child_process_ends_silently_with_its_parent(kind: str, moment: str) -> None:
+    command = [sys.executable, "-c", PARENT_ENDS, kind, moment]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_child_process_whose_parent_ends_meanwhile_starts_silently() -> None:
+    ours, other = Pipe()
+    ours.close()
+    with other:
+        command = [sys.executable, "-c", limited_worker._PROGRAM, str(other.fileno()), str(1 << 30), *sys.path]
+        done = subprocess.run(
+            command, pass_fds=[other.fileno()], cwd=ROOT, capture_output=True, timeout=60, check=False
+        )
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="workers need fork")
