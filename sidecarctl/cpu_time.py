@@ -1,6 +1,7 @@
 """A limit of CPU time for patterns, schemas, and templates of other people, which can run without end.
 
-In the main thread, a timer interrupts the work. Other threads have no timers, so there the work runs in a child process.
+In the main thread, a timer interrupts the work. Other threads, and those of subinterpreters, have no timers, so there the work
+runs in a child process.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sidecarctl import limits
+from sidecarctl.watchdog import can_handle_signals
 
 _active = False
 
@@ -48,9 +50,9 @@ def time_limit() -> Iterator[None]:
 def has_timer() -> bool:
     """Return True if `time_limit` has an effect here."""
     import signal
-    import threading
 
-    return hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+    # A handler that Python has not set (None) cannot be restored.
+    return hasattr(signal, "setitimer") and can_handle_signals() and signal.getsignal(signal.SIGVTALRM) is not None
 
 
 def run_in_time(function: Callable[[Any], Any], argument: Any) -> Any:

@@ -2,8 +2,8 @@
 
 One step of a template can run without end, so counting steps is not enough. The child is a fork, which starts in
 milliseconds and serves all later requests. It sends JSON, never objects. In a program with several threads, it is a new
-process: a fork would inherit locks that other threads hold, such as those of imports, and wait for them without end. Without
-fork (Windows, WebAssembly), the work runs in this process.
+process: a fork would inherit locks that other threads hold, such as those of imports, and wait for them without end. A
+subinterpreter cannot fork. Without fork (Windows, WebAssembly), the work runs in this process.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _start() -> _Fork | _Program:
         limit.check()
     memory = limits.MEMORY.value << 20
     # The threads of a command that distributes work are its own, and import nothing.
-    if (threading.active_count() > 1 and not workers.is_active()) or _is_daemon():
+    if (threading.active_count() > 1 and not workers.is_active()) or _is_daemon() or not watchdog.can_handle_signals():
         with suppress(OSError, EOFError):  # no interpreter, as in a program that has Python inside
             return _Program(memory)
     try:

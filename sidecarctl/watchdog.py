@@ -31,6 +31,22 @@ def start() -> None:
         begin()
 
 
+def can_handle_signals() -> bool:
+    """Return True in the main thread of the main interpreter. A subinterpreter (mod_wsgi) calls its first thread main too."""
+    import signal
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        return False
+    try:
+        signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))  # changes nothing
+    except TypeError:  # a handler that Python has not set
+        return True
+    except ValueError:
+        return False
+    return True
+
+
 def begin(step: str = "") -> None:
     """Begin a step, such as a file: its time starts at zero. The name is for the error. A fork has no timer until it does."""
     global _step

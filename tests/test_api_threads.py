@@ -145,3 +145,30 @@ sys.exit(str(errors[0].exc_value) if errors else status)
 @NEEDS_FORK
 def test_calls_of_several_threads_run_one_at_a_time(tmp_path: Path) -> None:
     run_program(DURING_A_CALL, tmp_path)
+
+
+IN_A_THREAD_TOO = f"""\
+import threading
+import sidecarctl
+from sidecarctl.files.signals import defer_signals
+
+def add():
+    print(sidecarctl.add({POD!r}, ["mine"], libraries=["lib"]).failed)
+
+with defer_signals():
+    add()
+thread = threading.Thread(target=add)
+thread.start()
+thread.join()
+"""
+IN_A_SUBINTERPRETER = f"""\
+import _xxsubinterpreters
+_xxsubinterpreters.run_string(_xxsubinterpreters.create(isolated=False), {IN_A_THREAD_TOO!r})
+"""
+
+
+@NEEDS_FORK
+@pytest.mark.skipif(importlib.util.find_spec("_xxsubinterpreters") is None, reason="no module for subinterpreters")
+def test_subinterpreter_adds_a_sidecar_of_another_library(tmp_path: Path) -> None:
+    library(tmp_path, PLAIN)
+    assert run_program(IN_A_SUBINTERPRETER, tmp_path) == "False\nFalse\n"

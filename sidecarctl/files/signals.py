@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sidecarctl.errors import InputError
+from sidecarctl.watchdog import can_handle_signals
 
 
 @contextmanager
@@ -17,9 +18,8 @@ def end_on_signals() -> Iterator[None]:
     `timeout`, `make`, and shells often send two.
     """
     import signal
-    import threading
 
-    if threading.current_thread() is not threading.main_thread():
+    if not can_handle_signals():
         yield
         return
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -44,9 +44,8 @@ def end_on_signals() -> Iterator[None]:
 def defer_signals() -> Iterator[None]:
     """Let Ctrl-C, SIGTERM, and SIGHUP take effect at the end: for a short change of several files that must not stop halfway."""
     import signal
-    import threading
 
-    if threading.current_thread() is not threading.main_thread():
+    if not can_handle_signals():
         yield
         return
     received: list[int] = []
