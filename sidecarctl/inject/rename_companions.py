@@ -17,7 +17,10 @@ from sidecarctl.yamltext.edits import Insert
 
 def rename_companions(planned: Plan, found: Sequence[Companion]) -> Plan:
     """Return a plan whose companions have the names of those that the input has."""
-    names = _match(planned, found)
+    names = {}
+    for identity, companion in _find_renamed([identify(document) for document in planned.documents], found).items():
+        check_name(companion)
+        names[identity] = companion.identity
     if not names:
         return planned
     documents = tuple(_rename_document(document, names) for document in planned.documents)
@@ -33,25 +36,30 @@ def rename_companions(planned: Plan, found: Sequence[Companion]) -> Plan:
     )
 
 
-def _match(planned: Plan, found: Sequence[Companion]) -> dict[str, str]:
-    """Map the identities of planned companions to those in the input: by name, by similar name, then in order by kind.
+def in_order(wanted: Sequence[str], found: Sequence[Companion]) -> list[Companion]:
+    """Return companions in the order of `wanted`, which are their identities, or were before they were renamed."""
+    former = {each.identity: identity for identity, each in _find_renamed(wanted, found).items()}
+    places = {identity: place for place, identity in enumerate(wanted)}
+    return sorted(found, key=lambda each: places.get(former.get(each.identity, each.identity), len(places)))
 
-    kustomize puts a prefix and a suffix around a name. Of two planned names in it, the longer one is the former name.
+
+def _find_renamed(wanted: Sequence[str], found: Sequence[Companion]) -> dict[str, Companion]:
+    """Map the identities that the input does not have to companions in it: by similar name, then in order by kind.
+
+    kustomize puts a prefix and a suffix around a name. Of two wanted names in it, the longer one is the former name.
     """
-    wanted = [identify(document) for document in planned.documents]
-    present = {each.identity for each in found}
+    known, present = set(wanted), {each.identity for each in found}
     missing = [identity for identity in wanted if identity not in present]
-    free = [each for each in found if each.identity not in wanted]
-    names: dict[str, str] = {}
+    free = [each for each in found if each.identity not in known]
+    renamed: dict[str, Companion] = {}
     similar = [(identity, identity.partition("/")[2]) for identity in sorted(missing, key=len, reverse=True)]
     for identity, part in (*similar, *((identity, "") for identity in missing)):
         kind = identity.partition("/")[0]
         match = next((each for each in free if each.kind == kind and part in each.name), None)
-        if match is not None and identity not in names:
-            check_name(match)
+        if match is not None and identity not in renamed:
             free.remove(match)
-            names[identity] = match.identity
-    return names
+            renamed[identity] = match
+    return renamed
 
 
 def check_name(companion: Companion) -> None:

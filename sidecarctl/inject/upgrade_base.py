@@ -15,7 +15,7 @@ from sidecarctl.inject.merge import Unknown
 from sidecarctl.inject.plan import Plan, plan_sidecar
 from sidecarctl.inject.record_edits import apply_at, prune_record
 from sidecarctl.inject.removal import plan_removal, without_volumes
-from sidecarctl.inject.rename_companions import rename_companions
+from sidecarctl.inject.rename_companions import in_order, rename_companions
 from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.kube.workload import Workload, as_mapping
 from sidecarctl.lazy_dataclass import dataclass, field, replace
@@ -109,10 +109,22 @@ def is_unedited(workload: Workload, instance: Instance, found: Sequence[Companio
     """Return True if everything that an instance added is as it was written."""
     if not instance.digest or len(found) != len(instance.added.documents):
         return False
-    values = [each.value for each in found]
     return any(
-        compute_digest(workload, own, values) == instance.digest for own in _possible_additions(workload, instance)
+        compute_digest(workload, own, values) == instance.digest
+        for values in _possible_orders(instance, found)
+        for own in _possible_additions(workload, instance)
     )
+
+
+def _possible_orders(instance: Instance, found: Sequence[Companion]) -> Iterator[list[Mapping[str, Any]]]:
+    """Yield companions in the order of the input, then in that of the record, which the digest has.
+
+    An upgrade writes a new companion behind the others, and kustomize sorts them.
+    """
+    yield [each.value for each in found]
+    recorded = in_order(instance.added.documents, found)
+    if recorded != [*found]:
+        yield [each.value for each in recorded]
 
 
 def _possible_additions(workload: Workload, instance: Instance) -> Iterator[Added]:

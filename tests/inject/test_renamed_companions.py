@@ -36,6 +36,8 @@ def test_renamed_companions_of_one_kind_are_not_exchanged(order: tuple[int, ...]
     assert renamed.count("p-web-mine") == 4
     text = "---\n".join(documents[index] for index in order)
     assert "edited" not in run("sidecarctl status --library lib -f -", tmp_path, stdin=text).stdout
+    (tmp_path / "none").mkdir()
+    assert "edited" not in run("sidecarctl status --library none -f -", tmp_path, stdin=text).stdout
     upgraded = run("sidecarctl add mine --library lib --set level=debug -q", tmp_path, stdin=text)
     assert upgraded.code == 0, upgraded.stderr
     found = {

@@ -312,6 +312,25 @@ def test_label_of_a_companion_follows_the_library_unless_a_person_changed_it(bes
     assert "ConfigMap/web-agent.metadata.labels.tier was edited here and changed in agent 1.1.0" in outcome.stderr
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_companion_that_an_upgrade_adds_before_another_one_is_no_edit(lost: bool, beside: Path) -> None:
+    added = (
+        COMPANION.replace("documents:\n", "").replace("{{ companion }}", "{{ companion }}-conf").replace("a: b", "c: d")
+    )
+    for version in ("1.1.0", "1.2.0"):
+        write_version_with_companion(beside, version, "a")
+        template = beside / "lib" / f"agent@{version}" / "template.yaml.j2"
+        template.write_text(template.read_text().replace("documents:\n", f"documents:\n{added}").replace("TIER", "a"))
+    call(beside, "upgrade agent@1.1.0 web.yaml -i")
+    names = [yaml.safe_load(each)["metadata"]["name"] for each in text(beside).split("---\n")]
+    assert names == ["web", "web-agent", "web-agent-conf"]
+    if lost:
+        (beside / "lib" / "agent@1.1.0").rename(beside / "away")
+    assert "outdated" in call(beside, "status web.yaml").stdout
+    call(beside, "upgrade web.yaml -i")
+    assert "agent:1.2.0" in text(beside)
+
+
 @pytest.mark.parametrize("mine", ["", "    owner: me\n"])
 def test_metadata_that_a_version_no_longer_has_leaves_the_companion(mine: str, beside: Path) -> None:
     path, before = beside / "web.yaml", (beside / "web.yaml").read_text()
