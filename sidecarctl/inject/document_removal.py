@@ -131,16 +131,17 @@ def apply_removals(
     """Apply removals to the workload's document, to its List, and to the companions behind it."""
     if not removals:
         return documents
-    first = documents[0]
     edits: list[Edit] = [edit for one in removals for edit in one.edits]
     gone = [companion for one in removals for companion in one.companions]
     edits += [Remove(path, "companion") for path in dict.fromkeys(each.path for each in gone if each.path)]
+    # In the reverse order of `add`: the line break before the companions must not become part of a value.
+    first, *others = drop_documents(documents, {each.index: None for each in gone if not each.path}, following)
     if edits:
         root = first.root
         assert root is not None
         done = splice(first.text, root, edits, keep_json=first.is_json_file)
         first = first.with_text(done.text, done.root)
-    return drop_documents((first, *documents[1:]), {each.index: None for each in gone if not each.path}, following)
+    return (first, *others)
 
 
 def drop_documents(

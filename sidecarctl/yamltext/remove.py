@@ -234,12 +234,16 @@ def ends_in_block_scalar(text: str, root: Node | None) -> bool:
 
 
 def has_final_break(text: str, root: Node | None) -> bool:
-    """Return whether a line break at the end of a text is part of a block scalar; of an empty one only with `+`."""
+    """Return whether a line break at the end of a text is part of a block scalar; of a blank line or empty one only with `+`."""
     before = None if root is None else _block_scalar_before(text, root, len(text))
     if before is None:
         return False
     chomping = keeps_blank_lines(text, before.start)
-    return chomping is True or (chomping is None and before.value != "")
+    if chomping is not None or before.value == "":
+        return chomping is True
+    end = break_before(text, len(text))
+    last = text[line_start(text, end) : end]
+    return len(last) > block_indent(text, before.start, before.end, str(before.value)) or bool(last.strip(" "))
 
 
 def _takes_the_end(text: str, cut: Splice) -> bool:

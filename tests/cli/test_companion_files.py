@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import Outcome, run
+from tests.security.kit import library
 
 DEPLOYMENT = """\
 # the front
@@ -263,6 +264,26 @@ def test_value_keeps_its_line_break_if_the_companion_behind_it_has_none(tmp_path
     (tmp_path / "front.yaml").write_text((tmp_path / "front.yaml").read_text().removesuffix("\n"))
     call("remove logger front.yaml -i", tmp_path)
     assert (tmp_path / "front.yaml").read_text() == text
+
+
+@pytest.mark.parametrize("end", ["\n  ", "\n\n ", "\n            ", "\r\n  "])
+@pytest.mark.parametrize("header", ["|", ">", "|-", "|+", ">+"])
+@pytest.mark.parametrize("sidecar", ["logger", "mine"])
+def test_blanks_without_a_line_break_after_a_block_scalar_come_back(
+    sidecar: str, header: str, end: str, tmp_path: Path
+) -> None:
+    config = "documents: [{apiVersion: v1, kind: ConfigMap, metadata: {name: {{ companion }}}, data: {a: b}}]\n"
+    library(tmp_path, f"containers: [{{name: mine, image: 'x:1'}}]\n{config}")
+    block = f"- name: front\n        image: a:1\n        env:\n        - name: KEY\n          value: {header}\n            x{end}"
+    text = DEPLOYMENT.partition("- {name")[0] + block
+    (tmp_path / "front.yaml").write_bytes(text.encode())
+    added = run(f"sidecarctl add {sidecar} --library lib front.yaml -i", tmp_path)
+    refused = sidecar == "mine" and "+" in header  # a companion behind it would change the value
+    assert (added.code, "inside a block scalar" in added.stderr) == ((1, True) if refused else (0, False)), added.stderr
+    if not refused:
+        assert "kind: ConfigMap" in (tmp_path / "front.yaml").read_text()
+        call("remove --all front.yaml -i", tmp_path)
+    assert (tmp_path / "front.yaml").read_bytes() == text.encode()
 
 
 @pytest.mark.parametrize("names", ["config.yaml workload.yaml", "workload.yaml config.yaml"])
