@@ -141,6 +141,8 @@ def add_sidecar(
         return current
     before = first
     changed, edits = _edit_companions(upgrades, companions, edits)
+    # First, as in a removal: the line break before a companion must not become part of a value.
+    first, *others = drop_documents((first, *companions), changed, following)
     if edits:
         try:
             first = first.edit(edits, make_key_placer(able, request.instance))
@@ -155,9 +157,8 @@ def add_sidecar(
             for each in plans
         ]
         current = replace(current, plans=(*current.plans[: -len(plans)], *plans)) if plans else current
-    documents = drop_documents((first, *companions), changed, following)
     made = [each for each in new if not each[0].path]
-    return replace(current, documents=place_companions(documents, made, following))
+    return replace(current, documents=place_companions((first, *others), made, following))
 
 
 def _check_same_sidecar(request: Request, present: Instance) -> None:

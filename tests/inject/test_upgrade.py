@@ -312,6 +312,20 @@ def test_label_of_a_companion_follows_the_library_unless_a_person_changed_it(bes
     assert "ConfigMap/web-agent.metadata.labels.tier was edited here and changed in agent 1.1.0" in outcome.stderr
 
 
+def test_blanks_behind_a_block_scalar_stay_if_an_upgrade_drops_the_companion(tmp_path: Path) -> None:
+    write_version_with_companion(tmp_path, "1.0.0", "a")
+    template = tmp_path / "lib" / "agent@1.0.0" / "template.yaml.j2"
+    template.write_text(f"{template.read_text()}volumes: [{{name: data, emptyDir: {{sizeLimit: 1Gi}}}}]\n")
+    (tmp_path / "web.yaml").write_text(before := f"{MANIFEST}        args:\n        - |+\n          x\n  ")
+    call(tmp_path, "add agent web.yaml -i")
+    assert "volumes:" in text(tmp_path) and "kind: ConfigMap" in text(tmp_path)
+    write_version(tmp_path, "1.1.0", "period")
+    call(tmp_path, "upgrade web.yaml -i")
+    assert text(tmp_path).endswith(before.partition("args:")[2]) and "kind: ConfigMap" not in text(tmp_path)
+    call(tmp_path, "remove --all web.yaml -i")
+    assert text(tmp_path) == before
+
+
 @pytest.mark.parametrize("lost", [False, True])
 def test_companion_that_an_upgrade_adds_before_another_one_is_no_edit(lost: bool, beside: Path) -> None:
     added = (
