@@ -1,6 +1,7 @@
 """Run as a Helm post-renderer, and keep a log of runs because Helm 4 discards stderr.
 
-Runs are appended, oldest first. A log over the size limit is truncated before the next run.
+Runs are appended, oldest first. The log in the cache directory is truncated before the next run if it is over the size limit;
+a file that the user named is not, because it can hold the output of other programs.
 """
 
 from __future__ import annotations
@@ -85,8 +86,8 @@ def append_run(path: Path, command: str, body: str, *, required: bool) -> bool:
     head = f"== {time.strftime('%Y-%m-%dT%H:%M:%S%z')} {command} in {Path.cwd()}\n"
     try:
         path.parent.mkdir(0o700, parents=True, exist_ok=True)  # the cache of renderings needs it to be private
-        grown = path.exists() and path.stat().st_size > _MAX_BYTES
-        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if grown else os.O_APPEND) | getattr(os, "O_NOFOLLOW", 0)
+        grown = path == default_path(os.environ) and path.exists() and path.stat().st_size > _MAX_BYTES
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC * grown | getattr(os, "O_NOFOLLOW", 0)
         if not required and not all(map(_is_own, (path.parent, path))):
             return False
         with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8", errors="backslashreplace") as stream:

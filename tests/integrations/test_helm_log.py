@@ -1,4 +1,4 @@
-"""The log of `post-render` that nobody named: only in a directory and file of the user."""
+"""The log of `post-render`: one that nobody named is only in a directory and file of the user, and does not grow on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sidecarctl.errors import UsageError
-from sidecarctl.integrations.helm import append_run
+from sidecarctl.integrations.helm import append_run, default_path
 
 
 def test_log_of_another_user_or_kind_is_neither_written_nor_waited_for(
@@ -41,3 +41,23 @@ def test_directory_of_the_log_is_private_like_the_cache_of_renderings(tmp_path: 
 def test_log_that_the_user_named_is_an_error_if_it_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot write log file"):
         append_run(tmp_path, "post-render", "x", required=True)
+
+
+@pytest.mark.parametrize("required", [True, False], ids=["option", "variable or failed run"])
+def test_large_file_that_the_user_named_is_only_appended_to(required: bool, tmp_path: Path) -> None:
+    log = tmp_path / "ci.log"
+    log.write_text("line of another program\n" * 50_000)
+    before = log.read_text()
+    assert append_run(log, "post-render", "x", required=required)
+    assert log.read_text().startswith(before + "== ")
+
+
+def test_large_log_in_the_cache_is_replaced_by_the_next_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    log = default_path(os.environ)
+    for body in ("x" * (1 << 20), "y", "z"):
+        assert append_run(log, "post-render", body, required=False)
+    text = log.read_text()
+    assert text.count("==") == 2
+    assert text.endswith("\nz\n")
+    assert "xx" not in text
