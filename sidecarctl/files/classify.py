@@ -22,11 +22,15 @@ _KEY = _MARGIN + r"{}[\"']?[ \t]*:(?:[ \t]|\r?$)"
 _API_VERSION = lazy_pattern(_KEY.format("apiVersion"), re.MULTILINE)
 _KIND = lazy_pattern(_KEY.format("kind"), re.MULTILINE)
 _BODY = lazy_pattern(_KEY.format("(?:metadata|spec)"), re.MULTILINE)
-_SEPARATOR = lazy_pattern(r"^---.*$", re.MULTILINE)
+# Without the rest of the line, which can be a document that a reader rejects or, in the first line of a file, reads.
+_SEPARATOR = lazy_pattern(r"^---", re.MULTILINE)
 # Nothing before the content: blank lines, comments, and separators are skipped line by line. One expression for them takes
 # exponential time on a line of `#`.
 _NO_CONTENT = lazy_pattern(r"[ \t]*(?:#.*|---.*)?\r?\n?")
 _NO_MAPPING = lazy_pattern(r"- |-\r?\n|[\[{\"' \t]")
+# At the margin: a key behind `?`, an anchor, or a tag, an alias, a merge key, and a key with an escaped character.
+_ODD_KEY = lazy_pattern(r"^\ufeff?(?:[?&!*]|<<|\"[^\"\n]*\\[xuU])", re.MULTILINE)
+_ESCAPED_LETTER = lazy_pattern(r"\\(?:x|u00|U000000)[4-7][0-9a-fA-F]")
 # One run of blanks between two marks: two that can share it take quadratic time.
 _JSON_PATCH = lazy_pattern(r"(?:-[ \t]|\[)\s*(?:\{\s*)?[\"']?(?:op|path|value|from)[\"']?[ \t]*:")
 _DIRECTIVE = lazy_pattern(r"[\"']?\$(?:patch|retainKeys|setElementOrder|deleteFromPrimitiveList)\b")
@@ -57,8 +61,6 @@ def classify(text: str, *, gets_selectors: bool = False) -> str:
     """
     if _DIRECTIVE.search(text) and any(_DIRECTIVE.match(line.strip().removeprefix("- ")) for line in text.split("\n")):
         return PATCH
-    if _API_VERSION.search(text) is None and _KIND.search(text) is None:
-        return _classify_without_keys(text)
     parts = [part for part in _SEPARATOR.split(text) if part.strip()]
     kinds = [_describe_part(part) for part in parts]
     if "" in kinds:
@@ -68,11 +70,11 @@ def classify(text: str, *, gets_selectors: bool = False) -> str:
             return TEMPLATE
         lacks = gets_selectors and "selector" not in text and any(_is_selected(part) for part in parts)
         return PARTIAL if lacks or _is_partial(text, parts) else ""
-    return next((kind for kind in kinds if kind != OTHER), OTHER)
+    return next((kind for kind in kinds if kind != OTHER), TEMPLATE if _MARKUP.search(text) and _is_template(text) else OTHER)
 
 
 def _describe_part(part: str) -> str:
-    """Describe one document whose keys are at the margin."""
+    """Describe one document by its text if its keys are at the margin, else by its value."""
     api_version, kind = _API_VERSION.search(part), _KIND.search(part)
     if api_version and kind:
         settings = _SETTINGS.search(part)
@@ -81,25 +83,23 @@ def _describe_part(part: str) -> str:
         name = _KIND_VALUE.search(part)
         value = part[api_version.end() :].split("\n", 1)[0].split("#")[0].strip().strip("\"'")
         return OTHER if name and (value, name.group(1)) in _CLIENT_KINDS else ""
-    return "" if (api_version or kind) and _BODY.search(part) else OTHER
+    return "" if (api_version or kind) and _BODY.search(part) else _describe_odd_part(part)
 
 
-def _classify_without_keys(text: str) -> str:
-    """Describe a text without these keys at the margin: JSON, flow style, indented as a whole, or no manifest."""
-    start = _content_start(text)
-    if _JSON_PATCH.match(text, start):
+def _describe_odd_part(part: str) -> str:
+    """Describe a document without these keys at the margin: JSON, flow style, indented as a whole, or no manifest."""
+    start = _content_start(part)
+    if _JSON_PATCH.match(part, start):
         return PATCH
-    if "apiVersion" not in text or "kind" not in text or _NO_MAPPING.match(text, start) is None:
-        return TEMPLATE if _MARKUP.search(text) and _is_template(text) else OTHER
-    values = list(_values(text))
-    if None in values:
-        return TEMPLATE if _MARKUP.search(text) else OTHER
-    kinds = [_describe_value(value) for value in values]
+    named = ("apiVersion" in part and "kind" in part) or _ESCAPED_LETTER.search(part)
+    if not named or not (_NO_MAPPING.match(part, start) or _ODD_KEY.search(part)):
+        return OTHER
+    kinds = [_describe_value(value) for value in _values(part)]
     return "" if "" in kinds else next((kind for kind in kinds if kind != OTHER), OTHER)
 
 
 def _describe_value(value: Any) -> str:
-    """Describe the value of one document, as `_describe_part` describes its text."""
+    """Describe the value of one document, None if it cannot be parsed, as `_describe_part` describes its text."""
     if not _is_object(value):
         return OTHER
     api_version, kind = value.get("apiVersion"), value.get("kind")
@@ -122,7 +122,7 @@ def _content_start(text: str) -> int:
 
 
 def _values(text: str) -> Iterator[Any]:
-    """Yield the values of the documents of a text, None for one that cannot be parsed."""
+    """Yield the values of the documents of a text, None for one that is empty or cannot be parsed."""
     if text.lstrip()[:1] in ("{", "["):
         try:
             yield json.loads(text)

@@ -78,6 +78,16 @@ def test_documents_without_a_value_do_not_keep_the_entry(mark: str, added: Path)
     )
 
 
+@pytest.mark.parametrize("mark", ["{}---\n", "# head\n---\n{}", "kind: pipeline\n---\n{}"])
+def test_use_in_json_among_other_documents_counts(mark: str, added: Path) -> None:
+    (added / "web.yaml").write_text(json.dumps(yaml.safe_load((added / "web.yaml").read_text())) + "\n")
+    assert sidecarctl("add agent -f web.yaml -i", added).code == 0
+    (added / "web.yaml").write_text(mark.format((added / "web.yaml").read_text()))
+    done = sidecarctl("library remove acme", added)
+    assert done.code == 2
+    assert "Pod/web has agent" in done.stderr
+
+
 def test_library_in_use_is_kept(added: Path) -> None:
     (added / "sidecarctl.yaml").write_text(
         COMPOSITION.replace("  - ./own\n", "").replace(
