@@ -70,7 +70,9 @@ def classify(text: str, *, gets_selectors: bool = False) -> str:
             return TEMPLATE
         lacks = gets_selectors and "selector" not in text and any(_is_selected(part) for part in parts)
         return PARTIAL if lacks or _is_partial(text, parts) else ""
-    return next((kind for kind in kinds if kind != OTHER), TEMPLATE if _MARKUP.search(text) and _is_template(text) else OTHER)
+    return next(
+        (kind for kind in kinds if kind != OTHER), TEMPLATE if _MARKUP.search(text) and _is_template(text) else OTHER
+    )
 
 
 def _describe_part(part: str) -> str:

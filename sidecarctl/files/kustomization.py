@@ -10,6 +10,7 @@ from typing import Any
 
 from sidecarctl.errors import InputError
 from sidecarctl.files.patterns import absolute
+from sidecarctl.files.real_paths import RealPath, with_parents
 from sidecarctl.files.sources import Stamp, read_setting, stamp_of
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.skipped import KUSTOMIZATION, PATCH
@@ -26,7 +27,7 @@ _CHARTS = ("helmCharts", "helmChartInflationGenerator")
 
 @dataclass(frozen=True)
 class NamedFiles:
-    """The absolute paths that kustomizations name, by what they are: resources, patches, and other files.
+    """The real paths that kustomizations name, by what they are: resources, patches, and other files.
 
     `labeled` are the resources of kustomizations that add labels to selectors.
     """
@@ -36,30 +37,26 @@ class NamedFiles:
     others: frozenset[str] = frozenset()
     labeled: frozenset[str] = frozenset()
 
-    def describe(self, path: Path) -> str:
-        """Return PATCH, KUSTOMIZATION, or an empty string for a file that is a resource or is not named."""
-        own = str(absolute(path))
-        if own in self.resources:
+    def describe(self, real: str) -> str:
+        """Return PATCH, KUSTOMIZATION, or an empty string for the real path of a resource or of a file that is not named."""
+        if real in self.resources:
             return ""
-        if own in self.patches:
+        if real in self.patches:
             return PATCH
-        return KUSTOMIZATION if self.others and any(each in self.others for each in _with_parents(own)) else ""
+        return KUSTOMIZATION if self.others and not self.others.isdisjoint(with_parents(real)) else ""
 
 
-def _with_parents(path: str) -> Iterator[str]:
-    """Yield an absolute path and those of the directories above it."""
-    yield path
-    yield from map(str, Path(path).parents)
+def read_named_files(directories: Iterable[Path], real: RealPath) -> NamedFiles:
+    """Return the files that the kustomizations of directories name; a directory without one names none.
 
-
-def read_named_files(directories: Iterable[Path]) -> NamedFiles:
-    """Return the files that the kustomizations of directories name; a directory without a readable one names none."""
-    read = [_read(each) for each in directories]
+    Raises InputError for a kustomization that is too large.
+    """
+    read = [_read(each, real) for each in directories]
     named = [each for each, _ in read]
     labeled: set[str] = set()
     for each, adds_selectors in read:
         if adds_selectors:
-            labeled |= _find_included(each.resources, labeled)
+            labeled |= _find_included(each.resources, labeled, real)
     return NamedFiles(
         frozenset[str]().union(*(each.resources for each in named)),
         frozenset[str]().union(*(each.patches for each in named)),
@@ -68,38 +65,38 @@ def read_named_files(directories: Iterable[Path]) -> NamedFiles:
     )
 
 
-def _find_included(resources: frozenset[str], known: Set[str]) -> set[str]:
+def _find_included(resources: frozenset[str], known: Set[str], real: RealPath) -> set[str]:
     """Return resources that are not known, with those of the kustomizations that they include as directories."""
     found, read = set(resources - known), set[str]()
     pending = list(found)
     while pending and len(found) < _MOST_RESOURCES:
-        path = Path(pending.pop())
+        path = pending.pop()
         # `os.path.isdir` is False, not an error, for a NUL and for a name that is too long.
-        if os.path.isdir(path) and (real := os.path.realpath(path)) not in read:  # noqa: PTH112
-            read.add(real)
-            new = _read(path)[0].resources - found - known
+        if path not in read and os.path.isdir(path):  # noqa: PTH112
+            read.add(path)
+            new = _read(Path(path), real)[0].resources - found - known
             found |= new
             pending += new
     return found
 
 
-def _read(directory: Path) -> tuple[NamedFiles, bool]:
+def _read(directory: Path, real: RealPath) -> tuple[NamedFiles, bool]:
     """Return what the kustomization of a directory names, and whether it adds labels to selectors."""
-    own = absolute(directory)
+    own = Path(real(str(absolute(directory))))  # kustomize takes relative paths from the real directory
     for name in FILE_NAMES:
         path = own / name
         try:
-            found = _parse(path, stamp_of(path.stat()))
+            named, adds_selectors = _parse(path, stamp_of(path.stat()))
         except OSError:
             continue
-        if found is not None:
-            return found
+        sets = (named.resources, named.patches, named.others)
+        return NamedFiles(*(frozenset(map(real, paths)) for paths in sets)), adds_selectors
     return NamedFiles(), False
 
 
 @lru_cache(maxsize=4096)
-def _parse(path: Path, stamp: Stamp) -> tuple[NamedFiles, bool] | None:
-    """Return what a kustomization file names, None if it is not readable. Kustomizations include each other.
+def _parse(path: Path, stamp: Stamp) -> tuple[NamedFiles, bool]:
+    """Return what a kustomization file names, before links are resolved. Kustomizations include each other.
 
     Raises OSError, InputError if it is too large.
     """
@@ -107,7 +104,7 @@ def _parse(path: Path, stamp: Stamp) -> tuple[NamedFiles, bool] | None:
     try:
         values = [document.value for document in split(data.decode("utf-8"))]
     except (UnicodeDecodeError, InputError):
-        return None
+        values = []
     value = next((one for one in values if isinstance(one, dict)), {})
     named = NamedFiles(
         _absolute(path.parent, _items(value, ("resources", "bases", "components"))),

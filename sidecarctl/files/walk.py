@@ -15,9 +15,11 @@ from functools import cache, partial
 from pathlib import Path
 
 from sidecarctl.errors import InputError, UsageError
-from sidecarctl.files import classify
+from sidecarctl.files import charts, classify
+from sidecarctl.files.charts import find_chart, find_linked, is_chart_file
 from sidecarctl.files.kustomization import FILE_NAMES, NamedFiles, read_named_files
 from sidecarctl.files.patterns import Exclude, GitIgnore, absolute, is_excluded, repository_root
+from sidecarctl.files.real_paths import RealPath, cached_realpath, with_parents
 from sidecarctl.files.sources import SUFFIXES, Source, read_small
 from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.lazy_pattern import lazy_pattern
@@ -36,8 +38,6 @@ from sidecarctl.skipped import (
 _VENDORED = ("node_modules", "site-packages", "__pypackages__", "bower_components")
 # How far up charts and kustomizations are looked for outside a Git repository.
 _LEVELS_WITHOUT_REPOSITORY = 2
-_CHART_FILES = ("Chart.yaml", "Chart.yml")
-_VALUES = lazy_pattern(r"(?:values|.*[-_.]values|values[-_.].*)\.(?:ya?ml|json)|.*\.schema\.json|requirements\.ya?ml")
 _ASSERTION = lazy_pattern(r"\d+-(?:assert|errors?)(?:[-_.].*)?\.ya?ml")
 # A manifest of this name mentions sidecarctl.dev in annotations only.
 _LIBRARY_ENTRY = lazy_pattern(r"^[\"']?apiVersion[\"']?[ \t]*:[ \t]*[\"']?sidecarctl\.dev/", re.MULTILINE)
@@ -59,10 +59,13 @@ class WalkOptions:
 
 @dataclass(frozen=True)
 class _Surroundings:
-    """What the directories around the current one say: the chart it belongs to, and what kustomizations name."""
+    """What the directories around the current one say: the chart it belongs to, what kustomizations name, and the real
+    paths that links in charts lead to.
+    """
 
     chart: Path | None = None
     named: NamedFiles = field(default_factory=NamedFiles)
+    linked: frozenset[str] = frozenset()
 
 
 _Around = Callable[[Path], "tuple[_Walk, str, _Surroundings]"]
@@ -94,7 +97,7 @@ def _expand(text: str, stdin_name: str, options: WalkOptions) -> Iterator[Source
         raise UsageError("empty path", hint="check the variable or quotes; the working directory is `.`")
     path = Path(text)
     if path.is_dir():
-        yield from _Walk(path, options).run()
+        yield from _Walk(path, options, cached_realpath()).run()
     elif path.exists() or path.is_symlink():
         yield from _named_file(text, path, options)
     elif not _MAGIC.isdisjoint(text):
@@ -103,11 +106,11 @@ def _expand(text: str, stdin_name: str, options: WalkOptions) -> Iterator[Source
         matches = expand_glob(text, _unreadable_directory)
         if not matches:
             raise InputError(f'no file matches "{text}"', hint="check the pattern; `**` matches directories")
-        around = cache(partial(_look_around, options=options))
+        around = cache(partial(_look_around, options=options, real=cached_realpath()))
         for match in matches:
             if Path(match).is_dir():
                 if STARS not in text:
-                    yield from _Walk(Path(match), options).run()
+                    yield from _Walk(Path(match), options, cached_realpath()).run()
             elif match.endswith(SUFFIXES):
                 yield from _found_file(Path(match), around)
     else:
@@ -116,7 +119,7 @@ def _expand(text: str, stdin_name: str, options: WalkOptions) -> Iterator[Source
 
 def _named_file(text: str, path: Path, options: WalkOptions) -> Iterator[Source | Skipped]:
     if options.force_exclude:
-        yield from _found_file(path, partial(_look_around, options=options))
+        yield from _found_file(path, partial(_look_around, options=options, real=cached_realpath()))
     else:
         yield Source(text, path, Path(path.name), named=True)
 
@@ -130,9 +133,9 @@ def _found_file(path: Path, around: _Around) -> Iterator[Source | Skipped]:
         yield from walk.file(path, surroundings)
 
 
-def _look_around(directory: Path, options: WalkOptions) -> tuple[_Walk, str, _Surroundings]:
+def _look_around(directory: Path, options: WalkOptions, real: RealPath) -> tuple[_Walk, str, _Surroundings]:
     """Return the walk of a directory, why a walk of the repository does not reach it, else what is around it."""
-    walk = _Walk(directory, options)
+    walk = _Walk(directory, options, real)
     reason = walk.reason_above(directory)
     return walk, reason, _Surroundings() if reason else walk.surroundings(directory)
 
@@ -140,9 +143,10 @@ def _look_around(directory: Path, options: WalkOptions) -> tuple[_Walk, str, _Su
 class _Walk:
     """One walk of a directory."""
 
-    def __init__(self, start: Path, options: WalkOptions) -> None:
+    def __init__(self, start: Path, options: WalkOptions, real: RealPath) -> None:
         self._start = start
         self._options = options
+        self._real = real
         own = absolute(start)
         root = repository_root(own)
         inside = [each for each in own.parents if each.is_relative_to(root)]
@@ -154,8 +158,10 @@ class _Walk:
         from sidecarctl.files.depth import check_depth  # a single file does without
 
         whole: list[tuple[Path, list[str]]] = []
+        found_charts: dict[Path, Path | None] = {}
+        linked: set[str] = set()
         skipped: dict[Path, list[Skipped]] = {}
-        kustomized = [absolute(self._start), *self._above]
+        kustomized = list(self._around(self._start))
         for root, directories, files in os.walk(self._start, onerror=_unreadable_directory, followlinks=False):
             here = Path(root)
             check_depth(self._start, here, "or leave others out with --exclude")
@@ -167,15 +173,15 @@ class _Walk:
                 else:
                     kept.append(name)
             directories[:] = kept
+            inherited = found_charts.get(here.parent) if here != self._start else find_chart(self._around(here))
+            chart = found_charts[here] = here if any(name in charts.FILE_NAMES for name in files) else inherited
+            linked.update(find_linked(here, (*kept, *files), chart))
             if any(name in FILE_NAMES for name in files):
                 kustomized.append(here)
             whole.append((here, sorted(files)))
-        named = read_named_files(kustomized)
-        charts: dict[Path, Path | None] = {}
+        named, linked_files = read_named_files(kustomized, self._real), frozenset(linked)
         for here, files in whole:
-            inherited = charts.get(here.parent) if here != self._start else self.surroundings(here).chart
-            charts[here] = here if any(name in _CHART_FILES for name in files) else inherited
-            surroundings = _Surroundings(charts[here], named)
+            surroundings = _Surroundings(found_charts[here], named, linked_files)
             yield from skipped.get(here, ())
             for name in files:
                 if name.endswith(SUFFIXES) or name in FILE_NAMES:
@@ -191,26 +197,28 @@ class _Walk:
 
     def surroundings(self, directory: Path) -> _Surroundings:
         """Return what the directories above a directory, and the directory itself, say."""
-        own = absolute(directory)
-        around = (own, *self._above)
-        chart = next((each for each in around if any((each / name).is_file() for name in _CHART_FILES)), None)
-        return _Surroundings(chart, read_named_files(around))
+        around = self._around(directory)
+        return _Surroundings(find_chart(around), read_named_files(around, self._real))
+
+    def _around(self, directory: Path) -> tuple[Path, ...]:
+        """Return the absolute paths of a directory and of those above that count, the innermost first."""
+        return absolute(directory), *self._above
 
     def file(self, path: Path, surroundings: _Surroundings) -> Iterator[Source | Skipped]:
         """Yield a file as a source, or why it is left out; nothing for pipes and devices, which could block."""
         if _is_special(path):
             return
-        reason = self._file_reason(path, surroundings)
+        real, named = self._real(str(absolute(path))), surroundings.named
+        reason = self._file_reason(path, real, surroundings)
         if reason:
             yield Skipped(str(path), reason)
         else:
-            own, named = str(absolute(path)), surroundings.named
             yield Source(
                 str(path),
                 path,
                 path.relative_to(self._start),
-                kustomized=own in named.resources,
-                gets_selectors=own in named.labeled,
+                kustomized=real in named.resources,
+                gets_selectors=real in named.labeled,
             )
 
     def _directory_reason(self, path: Path) -> str:
@@ -227,7 +235,7 @@ class _Walk:
             return COMPOSITION
         return ""
 
-    def _file_reason(self, path: Path, surroundings: _Surroundings) -> str:
+    def _file_reason(self, path: Path, real: str, surroundings: _Surroundings) -> str:
         from sidecarctl.files.chainsaw import is_chainsaw_check  # a single file does without
 
         name = path.name
@@ -239,11 +247,13 @@ class _Walk:
             return IGNORED
         if name in FILE_NAMES:
             return KUSTOMIZATION
-        if _is_chart_file(path, surroundings.chart):
+        if is_chart_file(path, surroundings.chart):
+            return CHART
+        if surroundings.linked and not surroundings.linked.isdisjoint(with_parents(real)):
             return CHART
         if _ASSERTION.fullmatch(name) or is_chainsaw_check(path):
             return ASSERTION
-        return surroundings.named.describe(path)
+        return surroundings.named.describe(real)
 
     def _ignores(self, path: Path, *, directory: bool = False) -> bool:
         if not self._options.gitignore:
@@ -265,16 +275,6 @@ def _is_library_entry(directory: Path) -> bool:
     except OSError:
         return False
     return _LIBRARY_ENTRY.search(text) is not None
-
-
-def _is_chart_file(path: Path, chart: Path | None) -> bool:
-    """Return True for the files of a chart that are not manifests: templates, values, and descriptions."""
-    if chart is None:
-        return False
-    parts = Path(os.path.relpath(path, chart)).parts
-    if path.name in _CHART_FILES or _VALUES.fullmatch(path.name) or parts[0] in ("templates", "ci"):
-        return True
-    return len(parts) > 2 and parts[0] == "charts"
 
 
 def describe_text(source: Source, text: str, options: WalkOptions) -> str:

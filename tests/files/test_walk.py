@@ -441,3 +441,76 @@ def test_file_that_says_what_to_skip_and_is_too_large_is_an_error(name: str, tmp
     (error,) = read_inputs(InputOptions((str(tmp_path),))).errors
     assert f"{name} is larger than 1,048,576 bytes" in error.message
     assert "SIDECARCTL_MAX_FILE" in error.hint
+
+
+LINKS = {
+    "a patch": ("patches: [{path: patch.yaml}]", {"patch.yaml": "patch-v2.yaml"}, {"patch-v2.yaml": PATCH}),
+    "a directory of a patch": ("patches: [{path: current/p.yaml}]", {"current": "v2"}, {"v2/p.yaml": PATCH}),
+    "links to links": (
+        "patches: [{path: a/p.yaml}]",
+        {"a": "b", "b": "v2", "v2/p.yaml": "q.yaml"},
+        {"v2/q.yaml": PATCH},
+    ),
+    "a file of a generator": (
+        "configMapGenerator: [{name: a, files: [job.yaml]}]",
+        {"job.yaml": "v2/job.yaml"},
+        {"v2/job.yaml": KUSTOMIZATION},
+    ),
+    "a directory of settings": ("crds: [current]", {"current": "v2"}, {"v2/a.yaml": KUSTOMIZATION}),
+    "another name of a patch": ("patches: [{path: p.yaml}]", {"other.yaml": "p.yaml"}, {"p.yaml": PATCH}),
+}
+
+
+@pytest.mark.parametrize("what", LINKS)
+def test_file_that_a_kustomization_names_through_a_link_is_left_out(what: str, tmp_path: Path) -> None:
+    named, links, left_out = LINKS[what]
+    (tmp_path / "kustomization.yaml").write_text(f"resources: [web.yaml]\n{named}\n")
+    (tmp_path / "v2").mkdir()
+    for name in ("web.yaml", *left_out):
+        (tmp_path / name).write_text(repository.WORKLOAD.format(name="web"))
+    for name, target in links.items():
+        (tmp_path / name).symlink_to(target)
+    names, skipped = walked(tmp_path)
+    assert names == ["web.yaml"]
+    assert left_out.items() <= skipped.items()
+
+
+def test_resource_that_a_kustomization_names_through_a_link_gets_its_selectors(tmp_path: Path) -> None:
+    text = repository.WORKLOAD.format(name="web").replace("  selector:\n    matchLabels:\n      app: web\n", "")
+    (tmp_path / "v2").mkdir()
+    (tmp_path / "v2" / "web.yaml").write_text(text)
+    (tmp_path / "current").symlink_to("v2")
+    (tmp_path / "kustomization.yaml").write_text("resources: [current/web.yaml]\ncommonLabels: {app: web}\n")
+    assert walked(tmp_path)[1] == {"kustomization.yaml": KUSTOMIZATION, "v2/web.yaml": PARTIAL}
+
+
+def test_patch_is_left_out_of_a_directory_that_is_named_through_a_link(tmp_path: Path) -> None:
+    release = tmp_path / "releases" / "v2"
+    release.mkdir(parents=True)
+    (release / "kustomization.yaml").write_text("resources: [web.yaml]\npatches: [{path: ../v2/p.yaml}]\n")
+    for name in ("web.yaml", "p.yaml"):
+        (release / name).write_text(repository.WORKLOAD.format(name="web"))
+    (tmp_path / "current").symlink_to("releases/v2")
+    assert walked(tmp_path / "current") == (["web.yaml"], {"kustomization.yaml": KUSTOMIZATION, "p.yaml": PATCH})
+    found = find_sources([f"{tmp_path}/current/*.yaml"])
+    assert [Path(each.name).name for each in found if isinstance(each, Source)] == ["web.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("link", "target", "name"),
+    [
+        ("templates", "../tpl", "tpl/web.yaml"),
+        ("templates", "../tpl", "tpl/more/web.yaml"),
+        ("templates/web.yaml", "../../tpl/web.yaml", "tpl/web.yaml"),
+        ("values.yaml", "../tpl/web.yaml", "tpl/web.yaml"),
+    ],
+)
+def test_file_that_a_chart_has_through_a_link_is_left_out(link: str, target: str, name: str, tmp_path: Path) -> None:
+    for path in (tmp_path / "chart" / link, tmp_path / name):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "chart" / "Chart.yaml").write_text("apiVersion: v2\nname: a\nversion: 1.0.0\n")
+    for path in (tmp_path / name, tmp_path / "web.yaml"):
+        path.write_text(repository.WORKLOAD.format(name="web"))
+    (tmp_path / "chart" / link).symlink_to(target)
+    names, skipped = walked(tmp_path)
+    assert (names, skipped[name]) == (["web.yaml"], CHART)

@@ -84,3 +84,20 @@ def test_directories_that_are_nested_too_deeply_are_an_error(
         list(find_sources([path]))
     assert len(list(find_sources([path.replace("deep", "deep/d")]))) == 1
     assert len(list(find_sources(["."], options=WalkOptions(exclude=(Exclude("deep"),))))) == 1
+
+
+def test_files_that_are_no_links_are_not_resolved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").mkdir()
+    for number in range(10):
+        (tmp_path / "a" / f"{number}.yaml").write_text(POD)
+    (tmp_path / "a" / "link.yaml").symlink_to("0.yaml")
+    (tmp_path / "kustomization.yaml").write_text(
+        "resources: [" + ", ".join(f"a/{each}.yaml" for each in range(10)) + "]\n"
+    )
+    start = os.path.realpath(tmp_path)
+    looked: list[str] = []
+    islink = os.path.islink
+    monkeypatch.setattr(os.path, "islink", lambda path: looked.append(str(path)) or islink(path))  # type: ignore[func-returns-value]
+    counted = count_calls(lambda: list(find_sources([start])), os.path.realpath.__code__)
+    assert counted.total() == 1
+    assert max(map(looked.count, (f"{start}/a/{number}.yaml" for number in range(10)))) == 1
