@@ -1,4 +1,4 @@
-"""Helm charts: which of their files are no manifests, also those that a symbolic link in a chart leads to."""
+"""Helm charts: which of their files are not manifests, also those that a symbolic link in a chart leads to."""
 
 from __future__ import annotations
 
@@ -27,10 +27,14 @@ def is_chart_file(path: Path, chart: Path | None) -> bool:
     return len(parts) > 2 and parts[0] == "charts"
 
 
-def find_linked(directory: Path, names: Iterable[str], chart: Path | None) -> Iterator[str]:
-    """Yield the real paths of the symbolic links in a directory of a chart that are no manifests of it."""
-    if chart is not None:
-        for name in names:
-            path = directory / name
-            if path.is_symlink() and is_chart_file(path, chart):
-                yield os.path.realpath(path)
+def is_template_directory(directory: Path, chart: Path | None) -> bool:
+    """Return True for a directory of the templates of a chart."""
+    return chart is not None and Path(os.path.relpath(directory, chart)).parts[:1] == ("templates",)
+
+
+def find_linked(directory: Path, names: Iterable[str], chart: Path) -> Iterator[str]:
+    """Yield the real paths of the symbolic links in a directory of a chart that are not manifests."""
+    for name in names:
+        path = directory / name
+        if path.is_symlink() and is_chart_file(path, chart):
+            yield os.path.realpath(path)

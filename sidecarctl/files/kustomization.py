@@ -6,15 +6,18 @@ import os
 from collections.abc import Iterable, Iterator, Set
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sidecarctl.errors import InputError
 from sidecarctl.files.patterns import absolute
-from sidecarctl.files.real_paths import RealPath, with_parents
-from sidecarctl.files.sources import Stamp, read_setting, stamp_of
+from sidecarctl.files.sources import Stamp, decode, read_setting, stamp_of
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.skipped import KUSTOMIZATION, PATCH
-from sidecarctl.yamltext.stream import split
+from sidecarctl.yamltext.parse import SyntaxProblem, parse
+from sidecarctl.yamltext.stream import Document, split
+
+if TYPE_CHECKING:
+    from sidecarctl.files.real_paths import RealPath
 
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 # Keys whose items are paths, or mappings with a path, of files that are not manifests.
@@ -22,6 +25,7 @@ _PATCHES = ("patches", "patchesStrategicMerge", "patchesJson6902")
 _SETTINGS = ("configurations", "crds", "transformers", "generators", "validators", "replacements")
 _GENERATORS = ("configMapGenerator", "secretGenerator")
 _MOST_RESOURCES = 10_000  # of one kustomization with all that it includes
+_WAY_OUT = "to leave out its directory instead, use --exclude"
 _CHARTS = ("helmCharts", "helmChartInflationGenerator")
 
 
@@ -46,10 +50,16 @@ class NamedFiles:
         return KUSTOMIZATION if self.others and not self.others.isdisjoint(with_parents(real)) else ""
 
 
+def with_parents(path: str) -> Iterator[str]:
+    """Yield an absolute path and those of the directories above it."""
+    yield path
+    yield from map(str, Path(path).parents)
+
+
 def read_named_files(directories: Iterable[Path], real: RealPath) -> NamedFiles:
     """Return the files that the kustomizations of directories name; a directory without one names none.
 
-    Raises InputError for a kustomization that is too large.
+    Raises InputError for a kustomization that cannot be read: files that must not be edited would be taken for manifests.
     """
     read = [_read(each, real) for each in directories]
     named = [each for each, _ in read]
@@ -85,10 +95,14 @@ def _read(directory: Path, real: RealPath) -> tuple[NamedFiles, bool]:
     own = Path(real(str(absolute(directory))))  # kustomize takes relative paths from the real directory
     for name in FILE_NAMES:
         path = own / name
+        if not os.path.isfile(path):  # noqa: PTH113
+            continue
         try:
             named, adds_selectors = _parse(path, stamp_of(path.stat()))
-        except OSError:
-            continue
+        except OSError as problem:
+            raise InputError(
+                f"cannot read {path}: {problem.strerror or problem}", hint="check its permissions; " + _WAY_OUT
+            ) from None
         sets = (named.resources, named.patches, named.others)
         return NamedFiles(*(frozenset(map(real, paths)) for paths in sets)), adds_selectors
     return NamedFiles(), False
@@ -98,13 +112,15 @@ def _read(directory: Path, real: RealPath) -> tuple[NamedFiles, bool]:
 def _parse(path: Path, stamp: Stamp) -> tuple[NamedFiles, bool]:
     """Return what a kustomization file names, before links are resolved. Kustomizations include each other.
 
-    Raises OSError, InputError if it is too large.
+    Raises OSError, InputError if it is too large or cannot be parsed.
     """
-    data = read_setting(path)
+    data = read_setting(path, _WAY_OUT)
     try:
-        values = [document.value for document in split(data.decode("utf-8"))]
-    except (UnicodeDecodeError, InputError):
-        values = []
+        values = [_value(document) for document in split(decode(data, str(path)), str(path))]
+    except InputError as problem:
+        problem.message = f"cannot read kustomization, so its patches are unknown: {problem.message}"
+        problem.hint = "; ".join(filter(None, (problem.hint, _WAY_OUT)))
+        raise
     value = next((one for one in values if isinstance(one, dict)), {})
     named = NamedFiles(
         _absolute(path.parent, _items(value, ("resources", "bases", "components"))),
@@ -112,6 +128,15 @@ def _parse(path: Path, stamp: Stamp) -> tuple[NamedFiles, bool]:
         _absolute(path.parent, _other_paths(value)),
     )
     return named, _adds_selectors(value)
+
+
+def _value(document: Document) -> object:
+    """Return the value of a document. Of duplicate keys, the last one counts, as for kustomize. Raises InputError."""
+    try:
+        root = parse(document.text, last_wins=True)
+    except SyntaxProblem:
+        return document.value  # raises the error with its place
+    return None if root is None else root.value
 
 
 def _adds_selectors(value: dict[str, Any]) -> bool:

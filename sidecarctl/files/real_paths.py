@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 RealPath = Callable[[str], str]
 
@@ -36,9 +35,3 @@ def cached_realpath() -> RealPath:
         return found
 
     return real
-
-
-def with_parents(path: str) -> Iterator[str]:
-    """Yield an absolute path and those of the directories above it."""
-    yield path
-    yield from map(str, Path(path).parents)

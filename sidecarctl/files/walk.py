@@ -13,13 +13,12 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sidecarctl.errors import InputError, UsageError
-from sidecarctl.files import charts, classify
-from sidecarctl.files.charts import find_chart, find_linked, is_chart_file
-from sidecarctl.files.kustomization import FILE_NAMES, NamedFiles, read_named_files
+from sidecarctl.files import classify
+from sidecarctl.files.kustomization import FILE_NAMES, NamedFiles, read_named_files, with_parents
 from sidecarctl.files.patterns import Exclude, GitIgnore, absolute, is_excluded, repository_root
-from sidecarctl.files.real_paths import RealPath, cached_realpath, with_parents
 from sidecarctl.files.sources import SUFFIXES, Source, read_small
 from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.lazy_pattern import lazy_pattern
@@ -34,6 +33,9 @@ from sidecarctl.skipped import (
     VENDORED,
     Skipped,
 )
+
+if TYPE_CHECKING:
+    from sidecarctl.files.real_paths import RealPath
 
 _VENDORED = ("node_modules", "site-packages", "__pypackages__", "bower_components")
 # How far up charts and kustomizations are looked for outside a Git repository.
@@ -97,11 +99,12 @@ def _expand(text: str, stdin_name: str, options: WalkOptions) -> Iterator[Source
         raise UsageError("empty path", hint="check the variable or quotes; the working directory is `.`")
     path = Path(text)
     if path.is_dir():
-        yield from _Walk(path, options, cached_realpath()).run()
+        yield from _Walk(path, options).run()
     elif path.exists() or path.is_symlink():
         yield from _named_file(text, path, options)
     elif not _MAGIC.isdisjoint(text):
         from sidecarctl.files.globs import STARS, expand_glob
+        from sidecarctl.files.real_paths import cached_realpath
 
         matches = expand_glob(text, _unreadable_directory)
         if not matches:
@@ -110,7 +113,7 @@ def _expand(text: str, stdin_name: str, options: WalkOptions) -> Iterator[Source
         for match in matches:
             if Path(match).is_dir():
                 if STARS not in text:
-                    yield from _Walk(Path(match), options, cached_realpath()).run()
+                    yield from _Walk(Path(match), options).run()
             elif match.endswith(SUFFIXES):
                 yield from _found_file(Path(match), around)
     else:
@@ -119,7 +122,7 @@ def _expand(text: str, stdin_name: str, options: WalkOptions) -> Iterator[Source
 
 def _named_file(text: str, path: Path, options: WalkOptions) -> Iterator[Source | Skipped]:
     if options.force_exclude:
-        yield from _found_file(path, partial(_look_around, options=options, real=cached_realpath()))
+        yield from _found_file(path, partial(_look_around, options=options))
     else:
         yield Source(text, path, Path(path.name), named=True)
 
@@ -133,7 +136,9 @@ def _found_file(path: Path, around: _Around) -> Iterator[Source | Skipped]:
         yield from walk.file(path, surroundings)
 
 
-def _look_around(directory: Path, options: WalkOptions, real: RealPath) -> tuple[_Walk, str, _Surroundings]:
+def _look_around(
+    directory: Path, options: WalkOptions, real: RealPath | None = None
+) -> tuple[_Walk, str, _Surroundings]:
     """Return the walk of a directory, why a walk of the repository does not reach it, else what is around it."""
     walk = _Walk(directory, options, real)
     reason = walk.reason_above(directory)
@@ -141,12 +146,14 @@ def _look_around(directory: Path, options: WalkOptions, real: RealPath) -> tuple
 
 
 class _Walk:
-    """One walk of a directory."""
+    """One walk of a directory. `real` has the memory of other walks of the run."""
 
-    def __init__(self, start: Path, options: WalkOptions, real: RealPath) -> None:
+    def __init__(self, start: Path, options: WalkOptions, real: RealPath | None = None) -> None:
+        from sidecarctl.files.real_paths import cached_realpath  # a single file does without
+
         self._start = start
         self._options = options
-        self._real = real
+        self._real = real or cached_realpath()
         own = absolute(start)
         root = repository_root(own)
         inside = [each for each in own.parents if each.is_relative_to(root)]
@@ -155,13 +162,14 @@ class _Walk:
 
     def run(self) -> Iterator[Source | Skipped]:
         """Yield the files below the directory in name order, and what is left out."""
+        from sidecarctl.files import charts
         from sidecarctl.files.depth import check_depth  # a single file does without
 
         whole: list[tuple[Path, list[str]]] = []
         found_charts: dict[Path, Path | None] = {}
         linked: set[str] = set()
         skipped: dict[Path, list[Skipped]] = {}
-        kustomized = list(self._around(self._start))
+        kustomized = self._kustomized_around(self._start)
         for root, directories, files in os.walk(self._start, onerror=_unreadable_directory, followlinks=False):
             here = Path(root)
             check_depth(self._start, here, "or leave others out with --exclude")
@@ -173,10 +181,11 @@ class _Walk:
                 else:
                     kept.append(name)
             directories[:] = kept
-            inherited = found_charts.get(here.parent) if here != self._start else find_chart(self._around(here))
+            inherited = found_charts.get(here.parent) if here != self._start else charts.find_chart(self._around(here))
             chart = found_charts[here] = here if any(name in charts.FILE_NAMES for name in files) else inherited
-            linked.update(find_linked(here, (*kept, *files), chart))
-            if any(name in FILE_NAMES for name in files):
+            if chart is not None:
+                linked.update(charts.find_linked(here, (*kept, *files), chart))
+            if any(name in FILE_NAMES for name in files) and not charts.is_template_directory(here, chart):
                 kustomized.append(here)
             whole.append((here, sorted(files)))
         named, linked_files = read_named_files(kustomized, self._real), frozenset(linked)
@@ -197,8 +206,18 @@ class _Walk:
 
     def surroundings(self, directory: Path) -> _Surroundings:
         """Return what the directories above a directory, and the directory itself, say."""
+        from sidecarctl.files.charts import find_chart
+
         around = self._around(directory)
-        return _Surroundings(find_chart(around), read_named_files(around, self._real))
+        return _Surroundings(find_chart(around), read_named_files(self._kustomized_around(directory), self._real))
+
+    def _kustomized_around(self, directory: Path) -> list[Path]:
+        """Return a directory and those above it without the templates of charts, where a kustomization is a template."""
+        from sidecarctl.files.charts import find_chart, is_template_directory
+
+        around = self._around(directory)
+        chart = find_chart(around)
+        return [each for each in around if not is_template_directory(each, chart)]
 
     def _around(self, directory: Path) -> tuple[Path, ...]:
         """Return the absolute paths of a directory and of those above that count, the innermost first."""
@@ -247,9 +266,7 @@ class _Walk:
             return IGNORED
         if name in FILE_NAMES:
             return KUSTOMIZATION
-        if is_chart_file(path, surroundings.chart):
-            return CHART
-        if surroundings.linked and not surroundings.linked.isdisjoint(with_parents(real)):
+        if _belongs_to_chart(path, real, surroundings):
             return CHART
         if _ASSERTION.fullmatch(name) or is_chainsaw_check(path):
             return ASSERTION
@@ -261,6 +278,15 @@ class _Walk:
         if self._gitignore is None:
             self._gitignore = GitIgnore(self._start)
         return self._gitignore.ignores(path, directory=directory)
+
+
+def _belongs_to_chart(path: Path, real: str, around: _Surroundings) -> bool:
+    """Return True for a file of a chart that is not a manifest, in the chart or behind a link in it."""
+    if around.chart is None and not around.linked:
+        return False
+    from sidecarctl.files.charts import is_chart_file
+
+    return is_chart_file(path, around.chart) or not around.linked.isdisjoint(with_parents(real))
 
 
 def _has_file(directory: Path, name: str) -> bool:

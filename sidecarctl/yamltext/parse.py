@@ -29,15 +29,17 @@ _MERGE_TAG = "tag:yaml.org,2002:merge"
 _PROPERTIES = lazy_pattern(r"(?:[&!]\S*\s+)+")
 
 
-def parse(text: str) -> Node | None:
+def parse(text: str, *, last_wins: bool = False) -> Node | None:
     """Return the root node of the one document in `text`, None if it has only blank lines and comments.
+
+    last_wins  of duplicate keys, the last one counts, instead of an error
 
     Raises SyntaxProblem for invalid YAML, a duplicate key, an unknown alias, a key that JSON cannot have, or a second document,
     and LimitProblem, one of them, for nesting deeper than limits.DEPTH, and more than limits.VALUES values or limits.DOCUMENT
     characters (aliases expanded).
     """
     if text.startswith("\ufeff"):
-        return _parse_after_mark(text)
+        return _parse_after_mark(text, last_wins)
     most = limits.DOCUMENT.value
     if len(text) > most:
         raise LimitProblem(f"the document has more than {most:,} characters", 0, hint=limits.DOCUMENT.way_out)
@@ -46,7 +48,7 @@ def parse(text: str) -> Node | None:
     source = events.EventSource.of(text)
     while True:
         try:
-            return _compose(text, source)
+            return _compose(text, source, last_wins)
         except events.YAMLError as problem:
             other = source.retry(problem)
             if other is None:
@@ -56,7 +58,7 @@ def parse(text: str) -> Node | None:
             raise _too_deep(0) from None
 
 
-def _compose(text: str, source: EventSource) -> Node | None:
+def _compose(text: str, source: EventSource, last_wins: bool) -> Node | None:
     from sidecarctl.yamltext import events
 
     max_depth, max_values = limits.DEPTH.value, limits.VALUES.value
@@ -162,7 +164,7 @@ def _compose(text: str, source: EventSource) -> Node | None:
             name = key.value
             if type(name) is not str or name == _MERGE:
                 name = _key_name(mapping, key, text)
-            if name in mapping.pairs:
+            if name in mapping.pairs and not last_wins:
                 raise _duplicate_key(name, key, mapping.pairs[name][0])
             mapping.pairs[name] = (key, node)
             mapping.value[name] = node.value
@@ -284,10 +286,10 @@ def _merge(mapping: Mapping) -> None:
             mapping.value.update(part.value)
 
 
-def _parse_after_mark(text: str) -> Node | None:
+def _parse_after_mark(text: str, last_wins: bool) -> Node | None:
     """Parse the text after a byte order mark, and shift all positions by one."""
     try:
-        root = parse(text[1:])
+        root = parse(text[1:], last_wins=last_wins)
     except SyntaxProblem as problem:
         problem.offset += 1
         problem.other = None if problem.other is None else problem.other + 1

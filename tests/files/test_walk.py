@@ -389,7 +389,7 @@ def test_kustomizations_that_include_each_other_are_parsed_a_few_times(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parsed = []
-    monkeypatch.setattr(kustomization, "split", lambda text: parsed.append(text) or split(text))
+    monkeypatch.setattr(kustomization, "split", lambda text, *name: parsed.append(text) or split(text, *name))
     names = [f"app{number}" for number in range(8)]
     for name in names:
         (tmp_path / name).mkdir()
@@ -514,3 +514,64 @@ def test_file_that_a_chart_has_through_a_link_is_left_out(link: str, target: str
     (tmp_path / "chart" / link).symlink_to(target)
     names, skipped = walked(tmp_path)
     assert (names, skipped[name]) == (["web.yaml"], CHART)
+
+
+UNREADABLE = {
+    "invalid YAML": ("a: [\n", "while parsing a flow node", 3),
+    "a directive": ("%YAML 1.2\n", "did not find expected <document start>", 3),
+    "a separator with text": ("--- a\n", "invalid document separator", 3),
+    "invalid UTF-8": ("# \udcff\n", "invalid UTF-8", 3),
+    "deep nesting": ("a: " + "[" * 2000 + "]" * 2000 + "\n", "nested deeper than", 3),
+    "template markup": ("a: {{ x }}\n", "this looks like a Helm template", 3),
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_kustomization_that_cannot_be_parsed_is_an_error(what: str, tmp_path: Path) -> None:
+    text, message, line = UNREADABLE[what]
+    manifest = repository.WORKLOAD.format(name="web")
+    for name in ("k/web.yaml", "k/patch.yaml", "other/web.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(manifest)
+    path = tmp_path / "k" / "kustomization.yaml"
+    path.write_text(f"resources: [web.yaml]\npatches: [{{path: patch.yaml}}]\n{text}", "utf-8", "surrogateescape")
+    done = run("sidecarctl add log-tail --set logDir=/x . -i --keep-going", tmp_path)
+    assert done.code == 3
+    assert f"cannot read kustomization, so its patches are unknown: {message}" in done.stderr
+    assert f"k/kustomization.yaml:{line}:" in done.stderr
+    assert (tmp_path / "k" / "patch.yaml").read_text() == manifest
+    assert walked(tmp_path, WalkOptions((Exclude("k", tmp_path),)))[0] == ["other/web.yaml"]
+
+
+def test_kustomization_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "web.yaml").write_text(POD)
+    (tmp_path / "kustomization.yaml").write_text("resources: [web.yaml]\n")
+
+    def read(path: Path, *_: object) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(kustomization, "read_setting", read)
+    (error,) = read_inputs(InputOptions((str(tmp_path),))).errors
+    assert error.message == f"cannot read {tmp_path}/kustomization.yaml: Permission denied"
+
+
+@pytest.mark.parametrize(
+    "repeated", ["commonAnnotations: {a: b}\n" * 2, "patches: [{path: web.yaml, path: patch.yaml}]\n"]
+)
+def test_last_of_duplicate_keys_in_a_kustomization_counts(repeated: str, tmp_path: Path) -> None:
+    for name in ("web.yaml", "patch.yaml"):
+        (tmp_path / name).write_text(repository.WORKLOAD.format(name="web"))
+    text = f"patches: [{{path: web.yaml}}]\npatches: [{{path: patch.yaml}}]\n{repeated}"
+    for mark in ("", "\ufeff"):
+        (tmp_path / "kustomization.yaml").write_text(mark + text, "utf-8")
+        assert walked(tmp_path) == (["web.yaml"], {"kustomization.yaml": KUSTOMIZATION, "patch.yaml": PATCH})
+
+
+def test_kustomization_among_the_templates_of_a_chart_is_not_read(tmp_path: Path) -> None:
+    templates = tmp_path / "chart" / "templates"
+    templates.mkdir(parents=True)
+    (tmp_path / "chart" / "Chart.yaml").write_text("apiVersion: v2\nname: a\nversion: 1.0.0\n")
+    (tmp_path / "chart" / "extra.yaml").write_text(POD)
+    (templates / "kustomization.yaml").write_text("{{- if .Values.flux }}\nkind: Kustomization\n{{- end }}\n")
+    assert walked(tmp_path)[0] == ["chart/extra.yaml"]
+    assert walked(templates)[1] == {"kustomization.yaml": KUSTOMIZATION}
