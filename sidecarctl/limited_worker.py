@@ -223,9 +223,8 @@ def _serve(connection: Any, memory: int) -> None:
     _serving = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
     _limit_memory(memory)
-    with suppress(
-        EOFError, OSError
-    ):  # the parent ended, or closed the pipe while it sent a request or had an answer left
+    # The parent ended, or closed the pipe while it sent a request or had an answer left.
+    with suppress(EOFError, OSError):
         while True:
             try:
                 function, argument, seconds = connection.recv()

@@ -199,7 +199,8 @@ def _apply_selection(given: ResourceList, selection: Selection, settings: Option
     items = follow_renames(given.items, settings.kinds)
     documents = gather_companions(items, settings.kinds)
     walked = render_documents(documents, selection, settings)
-    back = restore_order(walked.documents)
+    # Comments around a removed companion are a document of a stream, but no item.
+    back = [each for each in restore_order(walked.documents) if each.value is not None]
     taken = find_taken_names(items, added_names(walked.changes))
     return replace(walked, documents=tuple(back), findings=(*walked.findings, *taken))
 
