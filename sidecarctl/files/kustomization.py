@@ -95,7 +95,7 @@ def _read(directory: Path, real: RealPath) -> tuple[NamedFiles, bool]:
     own = Path(real(str(absolute(directory))))  # kustomize takes relative paths from the real directory
     for name in FILE_NAMES:
         path = own / name
-        if not os.path.isfile(path):  # noqa: PTH113
+        if not (os.path.isfile(path) or _leads_nowhere(path)):  # noqa: PTH113
             continue
         try:
             named, adds_selectors = _parse(path, stamp_of(path.stat()))
@@ -106,6 +106,11 @@ def _read(directory: Path, real: RealPath) -> tuple[NamedFiles, bool]:
         sets = (named.resources, named.patches, named.others)
         return NamedFiles(*(frozenset(map(real, paths)) for paths in sets)), adds_selectors
     return NamedFiles(), False
+
+
+def _leads_nowhere(path: Path) -> bool:
+    """Return True for a link whose target does not exist or cannot be reached."""
+    return os.path.islink(path) and not os.path.exists(path)  # noqa: PTH110, PTH114
 
 
 @lru_cache(maxsize=4096)

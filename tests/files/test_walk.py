@@ -555,6 +555,14 @@ def test_kustomization_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypat
     assert error.message == f"cannot read {tmp_path}/kustomization.yaml: Permission denied"
 
 
+@pytest.mark.parametrize("target", ["missing.yaml", "kustomization.yaml"])
+def test_kustomization_that_is_a_link_to_nowhere_is_an_error(target: str, tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(POD)
+    (tmp_path / "kustomization.yaml").symlink_to(target)
+    (error,) = read_inputs(InputOptions((str(tmp_path),))).errors
+    assert error.message.startswith(f"cannot read {tmp_path}/kustomization.yaml: ")
+
+
 @pytest.mark.parametrize(
     "repeated", ["commonAnnotations: {a: b}\n" * 2, "patches: [{path: web.yaml, path: patch.yaml}]\n"]
 )

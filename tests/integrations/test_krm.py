@@ -287,7 +287,9 @@ def test_comments_around_a_removed_companion_are_no_item(tmp_path: Path) -> None
     before = deployment()
     added = items(krm(listed([before], injection()), tmp_path))
     deselected = listed(added, injection(select={"kinds": ["StatefulSet"]}))
-    before_companion, companion = yaml.safe_dump(deselected, sort_keys=False).split("- apiVersion: v1\n  kind: ConfigMap")
+    before_companion, companion = yaml.safe_dump(deselected, sort_keys=False).split(
+        "- apiVersion: v1\n  kind: ConfigMap"
+    )
     text = f"{before_companion}- apiVersion: v1\n  # noted\n  kind: ConfigMap{companion}"
     at = text.index("functionConfig:")
     assert items(krm(f"{text[:at]}# after\n{text[at:]}", tmp_path)) == [before]
