@@ -30,6 +30,7 @@ _NO_CONTENT = lazy_pattern(r"[ \t]*(?:#.*|---.*)?\r?\n?")
 _NO_MAPPING = lazy_pattern(r"- |-\r?\n|[\[{\"' \t]")
 # At the margin: a key behind `?`, an anchor, or a tag, an alias, a merge key, and a key with an escaped character.
 _ODD_KEY = lazy_pattern(r"^\ufeff?(?:[?&!*]|<<|\"[^\"\n]*\\[xuU])", re.MULTILINE)
+_TYPE_META = [lazy_pattern(rf"(?:^|[\s{{,\"']){key}[\"']?[ \t]*:") for key in ("apiVersion", "kind")]
 _ESCAPED_LETTER = lazy_pattern(r"\\(?:x|u00|U000000)[4-7][0-9a-fA-F]")
 # One run of blanks between two marks: two that can share it take quadratic time.
 _JSON_PATCH = lazy_pattern(r"(?:-[ \t]|\[)\s*(?:\{\s*)?[\"']?(?:op|path|value|from)[\"']?[ \t]*:")
@@ -41,6 +42,7 @@ _SELECTED = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 _DEFINITION = "CustomResourceDefinition"
 _WORKLOADS = (_DEFINITION, *_SELECTED, "Pod", "Job", "CronJob", "ReplicationController", "PodTemplate")
 _KIND_VALUE = lazy_pattern(_MARGIN + r"kind[\"']?[ \t]*:[ \t]*[\"']?([A-Za-z]+)", re.MULTILINE)
+_UNREADABLE = object()
 # API groups of files that are not sent to the API server.
 _SETTINGS_GROUPS = {
     "kustomize.config.k8s.io": KUSTOMIZATION,
@@ -96,12 +98,14 @@ def _describe_odd_part(part: str) -> str:
     named = ("apiVersion" in part and "kind" in part) or _ESCAPED_LETTER.search(part)
     if not named or not (_NO_MAPPING.match(part, start) or _ODD_KEY.search(part)):
         return OTHER
-    kinds = [_describe_value(value) for value in _values(part)]
+    is_list = part[start] in "-["
+    unreadable = "" if not is_list and _TYPE_META[0].search(part) and _TYPE_META[1].search(part) else OTHER
+    kinds = [unreadable if value is _UNREADABLE else _describe_value(value) for value in _values(part)]
     return "" if "" in kinds else next((kind for kind in kinds if kind != OTHER), OTHER)
 
 
 def _describe_value(value: Any) -> str:
-    """Describe the value of one document, None if it cannot be parsed, as `_describe_part` describes its text."""
+    """Describe the value of one document as `_describe_part` describes its text."""
     if not _is_object(value):
         return OTHER
     api_version, kind = value.get("apiVersion"), value.get("kind")
@@ -124,7 +128,7 @@ def _content_start(text: str) -> int:
 
 
 def _values(text: str) -> Iterator[Any]:
-    """Yield the values of the documents of a text, None for one that is empty or cannot be parsed."""
+    """Yield the values of the documents of a text, _UNREADABLE for one that cannot be parsed."""
     if text.lstrip()[:1] in ("{", "["):
         try:
             yield json.loads(text)
@@ -135,14 +139,14 @@ def _values(text: str) -> Iterator[Any]:
         for document in split(text):
             yield _value(document)
     except InputError:
-        yield None
+        yield _UNREADABLE
 
 
 def _value(document: Document) -> Any:
     try:
         return document.value
     except InputError:
-        return None
+        return _UNREADABLE
 
 
 def _is_object(value: Any) -> bool:
@@ -176,7 +180,7 @@ def _is_partial(text: str, parts: list[str]) -> bool:
             return False
         if name.group(1) != _DEFINITION and _IMAGE.search(part) and "selector" in part:
             return False
-    values = [value for value in _values(text) if value]
+    values = [value for value in _values(text) if value and value is not _UNREADABLE]
     return bool(values) and all(is_partial_object(value) for value in values)
 
 
