@@ -143,6 +143,10 @@ def test_graph_does_not_replace_an_input(tmp_path: Path) -> None:
         assert f"{output} is an input" in outcome.stderr
     assert (tmp_path / "a.yaml").read_text(encoding="utf-8") == AWKWARD
     assert run("sidecarctl graph -f a.yaml -o /dev/null", tmp_path).code == 0
+    (tmp_path / "broken.yaml").write_bytes(b"\xff")
+    for words in ("-f broken.yaml -f a.yaml -o broken.yaml", "-o broken.yaml"):
+        assert run(f"sidecarctl graph {words}", tmp_path, stdin=AWKWARD).code == 2
+    assert (tmp_path / "broken.yaml").read_bytes() == b"\xff"
 
 
 def test_graph_markdown_contains_changes_resources_and_graph() -> None:
