@@ -188,8 +188,8 @@ class Selection:
         """Return the parameters of an entry without secret values and keys. Raises UsageError for an unknown sidecar."""
         from sidecarctl.catalog.secret_parameters import hide_secrets
 
-        hidden: dict[str, Any] = hide_secrets(entry.data.get("parameters") or {}, self._find(entry).parameters)
-        return hidden
+        hidden = hide_secrets(entry.data.get("parameters") or {}, self._find(entry).parameters)
+        return hidden if isinstance(hidden, dict) else {}  # all of them can be secret
 
     def _has_secrets(self, entry: SidecarEntry) -> bool:
         try:

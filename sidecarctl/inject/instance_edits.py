@@ -142,9 +142,10 @@ class InstanceEdits:
     def _join_variables(self, target: Container, wanted: tuple[Mapping[str, Any], ...]) -> None:
         """Record variables that another instance added: they belong to both, and are removed with the last of them."""
         shared = {name for other in self._others() for name in other.env.get(target.name, ())}
-        names = tuple(variable["name"] for variable in wanted if variable["name"] in shared)
+        own = self._added["env"].get(target.name, ())
+        names = tuple(each["name"] for each in wanted if each["name"] in shared and each["name"] not in own)
         if names:
-            self._added["env"][target.name] = (*self._added["env"].get(target.name, ()), *names)
+            self._added["env"][target.name] = (*own, *names)
 
     def _others(self) -> list[Added]:
         return [each.added for each in self.record.instances.values() if each.name != self.request.instance]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import takewhile
 from typing import Any
 
 from sidecarctl.catalog.parameter_values import has_secrets
@@ -13,7 +12,7 @@ from sidecarctl.inject.companion_merge import CompanionEdits, CompanionMerge, Lo
 from sidecarctl.inject.companion_search import Companion
 from sidecarctl.inject.digest import compute_digest
 from sidecarctl.inject.field_changes import diff_companion, diff_templates, hide_values
-from sidecarctl.inject.merge import ENFORCE, Merge, Unknown
+from sidecarctl.inject.merge import Merge, Unknown
 from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.record_edits import apply_at, keep_present, upgrade_record_edits
 from sidecarctl.inject.removal import find_heirs, give_volumes, used_volumes, with_volumes, without_volumes
@@ -23,13 +22,12 @@ from sidecarctl.inject.upgrade_base import (
     plan_instance,
     render_plan,
     without_instance,
-    without_settings,
 )
 from sidecarctl.kube.value_diff import diff_values
 from sidecarctl.kube.workload import Workload
 from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.record.annotation import Added, Instance, Record
-from sidecarctl.record.paths import PULL_SECRETS, find_settings, index_items
+from sidecarctl.record.paths import find_settings, index_items
 from sidecarctl.results import ABSENT, FieldChange
 from sidecarctl.yamltext.edits import Edit, Replace, apply
 from sidecarctl.yamltext.stream import Document
@@ -75,25 +73,18 @@ def plan_upgrade(
     Raises UsageError for an unknown target, an unsupported mode, or an invalid parameter.
     """
     present, others = record.instances[request.instance], _others(record, request.instance)
-    settings = (
-        _leading_settings(workload, record, request, kube_version, found) if request.on_conflict == ENFORCE else []
-    )
-
-    def without(keep: Sequence[str] | None = None) -> Workload:
-        return without_settings(without_instance(workload, record, request.instance, keep), settings)
-
-    bare = around = without()
+    bare = around = without_instance(workload, record, request.instance)
     planned = plan_instance(bare, record, request.for_instance(present), kube_version, found)
     kept = [] if planned.refused else _used_volumes(bare, planned, present.inherited)
     if unshared := [each for each in kept if each not in find_heirs(workload, Added(volumes=tuple(kept)), others)]:
         # A volume that came back to the sidecar that brings it is its own, unless the others use it too.
-        alone = without(())
+        alone = without_instance(workload, record, request.instance, ())
         own = plan_instance(alone, record, request.for_instance(present), kube_version, found).instance.added.volumes
         kept = [volume for volume in kept if volume not in unshared or volume not in own]
     heirs = {} if planned.refused else _find_heirs(workload, bare, record, planned, kept)
     left = replace(record, instances=_hand_over(workload, record, request.instance, heirs)) if heirs else record
     if heirs or (not planned.refused and len(kept) < len(present.inherited)):
-        around = without((*kept, *heirs))
+        around = without_instance(workload, record, request.instance, (*kept, *heirs))
         planned = plan_instance(around, left, request.for_instance(present), kube_version, found)
     if planned.refused:
         return Upgrade(replace(planned, workload=workload))
@@ -183,20 +174,6 @@ def _with_kept(after: Workload, new: Added, former: Added, others: Sequence[Adde
     parts: dict[str, Any] = {name: join(name) for name in lists}
     parts.update((name, join_by_container(name)) for name in ("volume_mounts", "env"))
     return replace(new, **parts)
-
-
-def _leading_settings(
-    workload: Workload, record: Record, request: Request, kube_version: str, found: Sequence[Companion]
-) -> list[str]:
-    """Return the pod settings that the instance sets and no earlier one needs: its values are those to enforce."""
-    present = record.instances[request.instance]
-    earlier: set[str] = set()
-    for name in takewhile(lambda name: name != request.instance, record.instances):
-        earlier.update(record.instances[name].added.pod)
-    own = [text for text in present.added.pod if text not in earlier and PULL_SECRETS not in text]
-    bare = without_settings(without_instance(workload, record, request.instance), own)
-    sets = plan_instance(bare, record, request.for_instance(present), kube_version, found).instance.added.pod
-    return [text for text in own if text in sets]
 
 
 def _others(record: Record, name: str) -> dict[str, Instance]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, islice
 from typing import Any
 
@@ -27,7 +27,6 @@ from sidecarctl.yamltext.edits import Remove, Replace
 _MOST_RENDERINGS = 200
 # Former names of a workload or container, and former owners of companions, that are tried.
 _MOST_NAMES, _MOST_OWNERS = 16, 3
-_CONTEXT = "securityContext"
 # The app's mounts of inherited volumes: each combination of them is tried.
 _MOST_MOUNTS = 6
 
@@ -47,15 +46,6 @@ def without_instance(workload: Workload, record: Record, name: str, keep: Sequen
     """
     kept = record.instances[name].inherited if keep is None else keep
     return apply_at(workload, plan_removal(workload, record, [name], for_upgrade=True, keep=kept).edits)
-
-
-def without_settings(bare: Workload, texts: Collection[str]) -> Workload:
-    """Return a workload without recorded pod settings; without its last field, the security context goes."""
-    gone = [path for path, _ in find_settings(bare.pod, texts).values()]
-    context = as_mapping(bare.pod.get(_CONTEXT))
-    if context and all((_CONTEXT, key) in gone for key in context):
-        gone = [*(path for path in gone if path[0] != _CONTEXT), (_CONTEXT,)]
-    return apply_at(bare, [Remove((*bare.pod_path, *path)) for path in gone])
 
 
 def plan_instance(

@@ -323,19 +323,6 @@ def test_what_another_sidecar_left_is_no_edit_for_a_later_upgrade(tmp_path: Path
     assert "/mirrored-fluent-bit:" in changed.stdout
 
 
-@pytest.mark.parametrize("edited", SETTINGS)
-@pytest.mark.parametrize("names", ["one", "one two", "two one"])
-def test_enforce_overwrites_a_setting_that_sidecars_share(edited: str, names: str, tmp_path: Path) -> None:
-    settings_, written = SETTINGS[edited]
-    for name in ("one", "two"):
-        write_version(tmp_path / "library", name, "1.0.0", fragment(name, **settings_))
-    added = done(tmp_path, f"add {names}", POD).stdout
-    enforced = done(tmp_path, "upgrade --enforce", added.replace(written, edited))
-    assert enforced.stdout == added
-    assert "edit-overwritten" in enforced.stderr
-    assert done(tmp_path, "upgrade --enforce", added).stdout == added
-
-
 @settings(
     max_examples=int(os.environ.get("SIDECARCTL_EXAMPLES", "60")),
     deadline=None,

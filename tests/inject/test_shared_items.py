@@ -123,3 +123,12 @@ def test_volume_listed_by_two_instances_is_still_an_invalid_record(folder: Path)
         """annotations: {sidecarctl.dev/sidecars: '{"v":2,"instances":{"a":{"volumes":["x"]},"b":{"volumes":["x"]}}}'}""",
     )
     assert 'volumes: "x" is listed twice' in done(folder, "status --library library", text)
+
+
+def test_a_variable_that_a_person_deleted_is_recorded_once(folder: Path) -> None:
+    text = done(folder, "add one two --library library", POD)
+    at = text.index("    - name: AGENT_HOST\n")
+    left = text[:at] + text[text.index("\n", text.index("value:", at)) + 1 :]
+    again = done(folder, "add two --library library", left)
+    assert "name: AGENT_HOST\n" not in again
+    assert done(folder, "add two --library library", again) == again

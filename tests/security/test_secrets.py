@@ -148,6 +148,21 @@ def test_key_of_a_secret_mapping_is_not_in_the_error_of_two_rules(place: str, tm
     assert "hunter" not in outcome.stderr
 
 
+def test_rules_can_differ_in_parameters_that_are_all_secret(tmp_path: Path) -> None:
+    entry = library(tmp_path)
+    text = (entry / "sidecar.yaml").read_text()
+    (entry / "sidecar.yaml").write_text(
+        text[: text.index("  parameters:")] + "  parameters: {writeOnly: true, additionalProperties: true}\n"
+    )
+    rule = "{select: {all: true}, sidecars: [{name: mine, parameters: {'.': %s}}]}"
+    (tmp_path / "sidecarctl.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: x}\n"
+        f"spec: {{libraries: [lib], rules: [{rule % SECRET}, {rule % 'hunter3abc'}]}}\n"
+    )
+    outcome = run("sidecarctl render -f web.yaml", tmp_path)
+    assert (outcome.code, "parameters differ" in outcome.stderr, "hunter" in outcome.stderr) == (2, True, False)
+
+
 def test_invalid_secret_is_not_shown(tmp_path: Path) -> None:
     library(tmp_path)
     outcome = run(f"{ADD} --set token={WRONG}", tmp_path)
