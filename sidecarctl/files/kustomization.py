@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,12 +56,13 @@ def with_parents(path: str) -> Iterator[str]:
     yield from map(str, Path(path).parents)
 
 
-def read_named_files(directories: Iterable[Path], real: RealPath) -> NamedFiles:
+def read_named_files(directories: Iterable[Path], real: RealPath, is_left_out: Callable[[Path], bool]) -> NamedFiles:
     """Return the files that the kustomizations of directories name; a directory without one names none.
 
-    Raises InputError for a kustomization that cannot be read: files that must not be edited would be taken for manifests.
+    Raises InputError for a kustomization that cannot be read, unless it is left out: files that must not be edited would be
+    taken for manifests.
     """
-    read = [_read(each, real) for each in directories]
+    read = [_read(each, real, is_left_out) for each in directories]
     named = [each for each, _ in read]
     labeled: set[str] = set()
     for each, adds_selectors in read:
@@ -84,13 +85,13 @@ def _find_included(resources: frozenset[str], known: Set[str], real: RealPath) -
         # `os.path.isdir` is False, not an error, for a NUL and for a name that is too long.
         if path not in read and os.path.isdir(path):  # noqa: PTH112
             read.add(path)
-            new = _read(Path(path), real)[0].resources - found - known
+            new = _read(Path(path), real, lambda _: True)[0].resources - found - known
             found |= new
             pending += new
     return found
 
 
-def _read(directory: Path, real: RealPath) -> tuple[NamedFiles, bool]:
+def _read(directory: Path, real: RealPath, is_left_out: Callable[[Path], bool]) -> tuple[NamedFiles, bool]:
     """Return what the kustomization of a directory names, and whether it adds labels to selectors."""
     own = Path(real(str(absolute(directory))))  # kustomize takes relative paths from the real directory
     for name in FILE_NAMES:
@@ -98,14 +99,24 @@ def _read(directory: Path, real: RealPath) -> tuple[NamedFiles, bool]:
         if not (os.path.isfile(path) or _leads_nowhere(path)):  # noqa: PTH113
             continue
         try:
-            named, adds_selectors = _parse(path, stamp_of(path.stat()))
-        except OSError as problem:
-            raise InputError(
-                f"cannot read {path}: {problem.strerror or problem}", hint="check its permissions; " + _WAY_OUT
-            ) from None
+            named, adds_selectors = _parse_now(path)
+        except InputError:
+            if is_left_out(directory / name):
+                continue
+            raise
         sets = (named.resources, named.patches, named.others)
         return NamedFiles(*(frozenset(map(real, paths)) for paths in sets)), adds_selectors
     return NamedFiles(), False
+
+
+def _parse_now(path: Path) -> tuple[NamedFiles, bool]:
+    """Return what a kustomization file names at this moment. Raises InputError if it cannot be read."""
+    try:
+        return _parse(path, stamp_of(path.stat()))
+    except OSError as problem:
+        raise InputError(
+            f"cannot read {path}: {problem.strerror or problem}", hint="check its permissions; " + _WAY_OUT
+        ) from None
 
 
 def _leads_nowhere(path: Path) -> bool:

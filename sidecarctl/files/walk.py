@@ -188,7 +188,7 @@ class _Walk:
             if any(name in FILE_NAMES for name in files) and not charts.is_template_directory(here, chart):
                 kustomized.append(here)
             whole.append((here, sorted(files)))
-        named, linked_files = read_named_files(kustomized, self._real), frozenset(linked)
+        named, linked_files = read_named_files(kustomized, self._real, self._is_left_out), frozenset(linked)
         for here, files in whole:
             surroundings = _Surroundings(found_charts[here], named, linked_files)
             yield from skipped.get(here, ())
@@ -209,7 +209,8 @@ class _Walk:
         from sidecarctl.files.charts import find_chart
 
         around = self._around(directory)
-        return _Surroundings(find_chart(around), read_named_files(self._kustomized_around(directory), self._real))
+        named = read_named_files(self._kustomized_around(directory), self._real, self._is_left_out)
+        return _Surroundings(find_chart(around), named)
 
     def _kustomized_around(self, directory: Path) -> list[Path]:
         """Return a directory and those above it without the templates of charts, where a kustomization is a template."""
@@ -271,6 +272,12 @@ class _Walk:
         if _ASSERTION.fullmatch(name) or is_chainsaw_check(path):
             return ASSERTION
         return surroundings.named.describe(real)
+
+    def _is_left_out(self, path: Path) -> bool:
+        """Return whether the user excludes a file, or Git ignores one below the start of the walk."""
+        if is_excluded(path, self._options.exclude):
+            return True
+        return absolute(path).is_relative_to(absolute(self._start)) and self._ignores(path)
 
     def _ignores(self, path: Path, *, directory: bool = False) -> bool:
         if not self._options.gitignore:

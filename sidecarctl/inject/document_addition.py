@@ -28,8 +28,9 @@ from sidecarctl.yamltext.stream import Document
 DocumentStep = Callable[[DocumentResult], DocumentResult]
 # Two steps parse the text as often with a draft as without.
 _FEW = 2
-# How often steps run again at most: a volume can pass through several hands.
+# How often steps run again at most: a volume can pass through several hands. Each run of many reads the whole pod often.
 _MOST_RUNS = 5
+_MANY = 50
 # Where a step goes among others if something that sidecars share changes.
 _FIRST, _ANYWHERE, _LAST = range(3)
 
@@ -100,7 +101,7 @@ def _settle(run: _Run, start: DocumentResult, steps: Sequence[DocumentStep]) -> 
         elif _has_edit_conflict(reordered.result):
             # In the first order, another sidecar took over what a person edited, and gave it up.
             return reordered.result
-    for _ in range(_MOST_RUNS):
+    for _ in range(_MOST_RUNS if len(steps) <= _MANY else 1):
         again = _try(replace(run.result, plans=(), kept=frozenset()), steps)
         if again is None or (again.refused and _has_edit_conflict(again.result)):
             break

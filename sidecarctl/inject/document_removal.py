@@ -15,6 +15,7 @@ from sidecarctl.inject.removal import Removal, plan_removal, resolve_instance_na
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, may_hold, share_objects, workloads
 from sidecarctl.lazy_dataclass import dataclass, replace
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.record import annotation as records
 from sidecarctl.record.annotation import Record
 from sidecarctl.record.paths import RecordError
@@ -26,7 +27,7 @@ from sidecarctl.yamltext.stream import Document
 
 LEFT_BEHIND_RULE = "companion-left-behind"
 UNLISTED_RULE = "unlisted-companion"
-_ORIGIN = "# Source: "
+_ORIGIN = lazy_pattern(r"# Source: \S+\s*")
 
 
 @dataclass(frozen=True)
@@ -183,9 +184,7 @@ def _comments_around(document: Document, *, joined: bool) -> Document | None:
         return None
     text, root = document.text, document.root
     lines = (text[: root.start] + text[next_line(text, root.end) :]).splitlines(keepends=True)
-    comments = "".join(
-        line.lstrip() for line in lines if line.lstrip().startswith("#") and not line.startswith(_ORIGIN)
-    )
+    comments = "".join(line.lstrip() for line in lines if line.lstrip().startswith("#") and not _ORIGIN.fullmatch(line))
     return replace(document.with_text(comments), head="" if joined else document.head) if comments else None
 
 

@@ -555,6 +555,22 @@ def test_kustomization_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypat
     assert error.message == f"cannot read {tmp_path}/kustomization.yaml: Permission denied"
 
 
+@pytest.mark.parametrize(
+    ("start", "exclude"), [(".", ""), (".", "b/kustomization.yaml"), ("b/sub", "kustomization.yaml")]
+)
+def test_broken_kustomization_that_is_left_out_is_no_error(
+    start: str, exclude: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "b" / "sub").mkdir(parents=True)
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "b" / "sub" / "web.yaml").write_text(POD)
+    (tmp_path / "b" / "kustomization.yaml").write_text("resources: [\n")
+    (tmp_path / ".gitignore").write_text("" if exclude else "kustomization.yaml\n")
+    monkeypatch.chdir(tmp_path)
+    found = read_inputs(InputOptions((start,), WalkOptions((Exclude(exclude),) if exclude else ())))
+    assert (found.errors, [str(source.path) for source, _ in found.sources]) == ((), ["b/sub/web.yaml"])
+
+
 @pytest.mark.parametrize("target", ["missing.yaml", "kustomization.yaml"])
 def test_kustomization_that_is_a_link_to_nowhere_is_an_error(target: str, tmp_path: Path) -> None:
     (tmp_path / "web.yaml").write_text(POD)

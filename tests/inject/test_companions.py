@@ -54,8 +54,8 @@ def test_comments_around_a_removed_companion_stay(end: str, files: tuple[str, st
     first.write_text(pod)
     assert run(f"sidecarctl add logger {first.name} -i", tmp_path).code == 0
     workload, companion = first.read_text().split("---\n")
-    noted = f"# before\n\n{companion}\n  # after\n...\n# behind\n{end}"
-    left = f"# before\n# after\n# behind\n{end}"
+    noted = f"# Source: the wiki\n\n{companion}\n  # after\n...\n# behind\n{end}"
+    left = f"# Source: the wiki\n# after\n# behind\n{end}"
     first.write_text(workload if first != second else f"{workload}---\n{noted}")
     if first != second:
         second.write_text(noted)
