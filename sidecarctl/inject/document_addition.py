@@ -28,8 +28,9 @@ from sidecarctl.yamltext.stream import Document
 DocumentStep = Callable[[DocumentResult], DocumentResult]
 # Two steps parse the text as often with a draft as without.
 _FEW = 2
-# How often steps run again at most: a volume can pass through several hands. Each run of many reads the whole pod often.
+# How often steps run again at most: a volume can pass through several hands.
 _MOST_RUNS = 5
+# More steps run once: each reads the whole pod.
 _MANY = 50
 # Where a step goes among others if something that sidecars share changes.
 _FIRST, _ANYWHERE, _LAST = range(3)
@@ -85,7 +86,8 @@ class _Run:
 def run_steps(start: DocumentResult, steps: Sequence[DocumentStep]) -> DocumentResult:
     """Return the result of all steps, or of those up to the first plan that is refused; `start` has no plans."""
     run = _run_drafted(start, steps)
-    return run.result if run.settled or run.refused else _settle(run, start, steps)
+    final = run.settled or run.refused or len(steps) > _MANY
+    return run.result if final else _settle(run, start, steps)
 
 
 def _settle(run: _Run, start: DocumentResult, steps: Sequence[DocumentStep]) -> DocumentResult:
@@ -101,7 +103,7 @@ def _settle(run: _Run, start: DocumentResult, steps: Sequence[DocumentStep]) -> 
         elif _has_edit_conflict(reordered.result):
             # In the first order, another sidecar took over what a person edited, and gave it up.
             return reordered.result
-    for _ in range(_MOST_RUNS if len(steps) <= _MANY else 1):
+    for _ in range(_MOST_RUNS):
         again = _try(replace(run.result, plans=(), kept=frozenset()), steps)
         if again is None or (again.refused and _has_edit_conflict(again.result)):
             break

@@ -25,7 +25,7 @@ from sidecarctl.yamltext.edits import Remove, Replace
 
 # Of all instances of a workload: each rendering reads the whole pod.
 _MOST_RENDERINGS = 200
-# Former names of a workload or container, and former owners of companions, that are tried.
+# Former names of a workload or container, and other sidecars whose settings were there; former owners of companions.
 _MOST_NAMES, _MOST_OWNERS = 16, 3
 # The app's mounts of inherited volumes: each combination of them is tried.
 _MOST_MOUNTS = 6
@@ -163,7 +163,8 @@ def render_base(
         return None
     versions = (kube_version, *(each for each in reversed(SUPPORTED) if each != kube_version))
     candidates = [(former, version) for former in (*_former_identities(bare, found), bare) for version in versions]
-    candidates += ((former, kube_version) for former in _with_former_settings(bare, record, request, kube_version))
+    others = islice(_with_former_settings(bare, record, request, kube_version), _MOST_NAMES)
+    candidates += ((former, kube_version) for former in others)
     candidates += ((replace(bare, name=name), kube_version) for name in _guess_names(bare, bare.name))
     for former, version in candidates[: _max_renderings(record)]:
         try:
