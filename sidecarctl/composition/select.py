@@ -188,12 +188,12 @@ class Selection:
         """Return the parameters of an entry without secret values and keys. Raises UsageError for an unknown sidecar."""
         from sidecarctl.catalog.secret_parameters import hide_secrets
 
-        hidden = hide_secrets(entry.data.get("parameters") or {}, self._find(entry).parameters)
+        hidden = hide_secrets(entry.data.get("parameters") or {}, self._find(self._with_defaults(entry)).parameters)
         return hidden if isinstance(hidden, dict) else {}  # all of them can be secret
 
     def _has_secrets(self, entry: SidecarEntry) -> bool:
         try:
-            return has_secrets(self.catalog.find(str(entry.data["name"])).parameters)
+            return has_secrets(self._find(self._with_defaults(entry)).parameters)
         except UsageError:
             return False
 

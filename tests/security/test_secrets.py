@@ -148,6 +148,20 @@ def test_key_of_a_secret_mapping_is_not_in_the_error_of_two_rules(place: str, tm
     assert "hunter" not in outcome.stderr
 
 
+def test_default_version_says_what_is_secret_in_the_error_of_two_rules(tmp_path: Path) -> None:
+    entry = library(tmp_path, properties="{token: {type: object, writeOnly: true}}")
+    shutil.copytree(entry, entry.with_name("mine@1.0.0"))
+    library(tmp_path, properties="{token: {type: object}}")
+    (entry / "sidecar.yaml").write_text((entry / "sidecar.yaml").read_text().replace("1.0.0", "2.0.0"))
+    rule = "{select: {all: true}, sidecars: [{name: mine, parameters: {token: {%s: x}}}]}"
+    (tmp_path / "sidecarctl.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: x}\nspec:\n  libraries: [lib]\n"
+        f"  defaults: {{mine: {{version: 1.0.0}}}}\n  rules: [{rule % SECRET}, {rule % 'hunter3abc'}]\n"
+    )
+    outcome = run("sidecarctl render -f web.yaml", tmp_path)
+    assert (outcome.code, "parameters differ: token" in outcome.stderr, "hunter" in outcome.stderr) == (2, True, False)
+
+
 def test_rules_can_differ_in_parameters_that_are_all_secret(tmp_path: Path) -> None:
     entry = library(tmp_path)
     text = (entry / "sidecar.yaml").read_text()
