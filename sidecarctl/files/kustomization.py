@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Set
 from functools import lru_cache
 from pathlib import Path
@@ -96,7 +97,7 @@ def _read(directory: Path, real: RealPath, is_left_out: Callable[[Path], bool]) 
     own = Path(real(str(absolute(directory))))  # kustomize takes relative paths from the real directory
     for name in FILE_NAMES:
         path = own / name
-        if not (os.path.isfile(path) or _leads_nowhere(path)):  # noqa: PTH113
+        if not _is_there(path):
             continue
         try:
             named, adds_selectors = _parse_now(path)
@@ -119,9 +120,14 @@ def _parse_now(path: Path) -> tuple[NamedFiles, bool]:
         ) from None
 
 
-def _leads_nowhere(path: Path) -> bool:
-    """Return True for a link whose target does not exist or cannot be reached."""
-    return os.path.islink(path) and not os.path.exists(path)  # noqa: PTH110, PTH114
+def _is_there(path: Path) -> bool:
+    """Return False if a path is no file: it does not exist, or is a directory, pipe, or device. True if that is unknown."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return path.is_symlink()
+    except OSError:
+        return True
 
 
 @lru_cache(maxsize=4096)

@@ -145,6 +145,9 @@ def _instance(place: _Place, instance: Instance, catalog: Catalog, options: Opti
         notes.append(f"the library has no {lost}")
     found = tuple(find_companions(place.document, place.companions, place.workload, instance))
     edits = _find_edits(place, instance, found, own, catalog, options, notes)
+    if edits and edits is not _EDITED and any(each and has_secrets(each.parameters) for each in (own, newest)):
+        edits = tuple(hide_values(edits))
+        notes.append("secret parameters are not recorded: fields that depend on them may be reported as edited")
     drift, kube_version = _find_drift(place, instance, own, catalog, options, notes) if own and not edits else ((), "")
     upgrade = (
         _compare_with_upgrade(place, instance, newest, catalog, options, notes) if newest and (newer or not own) else ()
@@ -196,11 +199,7 @@ def _find_edits(
     missing = [each.replace("/", " ") for each in base.companions if each not in {one.identity for one in found}]
     if missing:
         notes.append(f"not in the input: {', '.join(missing)}")
-    changes = tuple(_compare(base, workload, found))
-    if own and has_secrets(own.parameters) and changes:
-        changes = tuple(hide_values(changes))
-        notes.append("secret parameters are not recorded: fields that depend on them may be reported as edited")
-    return changes
+    return tuple(_compare(base, workload, found))
 
 
 def _render_unverified(

@@ -474,6 +474,21 @@ def test_long_or_quoted_secret_in_the_wrong_form_is_not_shown(inner: str, secret
     assert not any(part in done.stderr for part in ("hunt", "hünt", "pass", "wörd", "xyz"))
 
 
+def test_secret_of_the_new_version_is_not_in_the_status_of_an_edit(tmp_path: Path) -> None:
+    entry = library(tmp_path, properties="{token: {type: string}}")
+    shutil.copytree(entry, entry.with_name("mine@1.0.0"))
+    library(tmp_path, properties="{token: {type: string, writeOnly: true}}")
+    (entry / "sidecar.yaml").write_text((entry / "sidecar.yaml").read_text().replace("1.0.0", "2.0.0"))
+    assert run(f"{ADD} --set mine.token={SECRET} -o out.yaml".replace(" mine ", " mine@1.0.0 "), tmp_path).code == 0
+    text = (tmp_path / "out.yaml").read_text()
+    changed = text.replace(f"value: {SECRET}", "value: hunter4def")
+    assert changed != text
+    (tmp_path / "out.yaml").write_text(changed)
+    for form in ("text", "json"):
+        done = run(f"sidecarctl status --library lib out.yaml --format {form}", tmp_path)
+        assert ("edited" in done.stdout, "hunter" in done.stdout + done.stderr) == (True, False)
+
+
 OLD = "{token: {type: string, writeOnly: true}}"
 NEW = "{secretName: {type: string, default: none}}"
 FROM_SECRET = (
