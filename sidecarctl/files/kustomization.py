@@ -121,7 +121,7 @@ def _parse_now(path: Path) -> tuple[NamedFiles, bool]:
 
 
 def _is_there(path: Path) -> bool:
-    """Return False if a path is no file: it does not exist, or is a directory, pipe, or device. True if that is unknown."""
+    """Return True for a file, and if that is unknown; False for a directory, pipe, or device, and if nothing is there."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):

@@ -180,12 +180,22 @@ def _comments_around(document: Document, *, joined: bool) -> Document | None:
     They are of a person: companions are written without comments, except for their origin, which Helm writes and `post-render`
     copies. `joined`: they become a part of the document before.
     """
-    if "#" not in document.text or document.root is None:
+    if "#" not in document.head + document.text or document.root is None:
         return None
     text, root = document.text, document.root
-    lines = (text[: root.start] + text[next_line(text, root.end) :]).splitlines(keepends=True)
-    comments = "".join(line.lstrip() for line in lines if line.lstrip().startswith("#") and not _ORIGIN.fullmatch(line))
-    return replace(document.with_text(comments), head="" if joined else document.head) if comments else None
+    around = (document.head if joined else "") + text[: root.start] + text[next_line(text, root.end) :]
+    comments = "".join(map(_comment_of, around.splitlines(keepends=True)))
+    if joined:
+        return replace(document.with_text(comments), head="") if comments else None
+    return document.with_text(comments) if comments or "#" in document.head else None
+
+
+def _comment_of(line: str) -> str:
+    """Return the comment of a line around a document, which can follow its separator; "" for the origin of a companion."""
+    rest = line.lstrip("\ufeff \t")
+    if rest.startswith(("---", "...")):
+        rest = rest[3:].lstrip(" \t")
+    return rest if rest.startswith("#") and not _ORIGIN.fullmatch(rest) else ""
 
 
 def _left_behind_finding(workload: Workload, instance: str, identity: str) -> Finding:

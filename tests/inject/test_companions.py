@@ -54,14 +54,14 @@ def test_comments_around_a_removed_companion_stay(end: str, files: tuple[str, st
     first.write_text(pod)
     assert run(f"sidecarctl add logger {first.name} -i", tmp_path).code == 0
     workload, companion = first.read_text().split("---\n")
-    noted = f"# Source: the wiki\n\n{companion}\n  # after\n...\n# behind\n{end}"
-    left = f"# Source: the wiki\n# after\n# behind\n{end}"
-    first.write_text(workload if first != second else f"{workload}---\n{noted}")
+    noted = f"# Source: the wiki\n\n{companion}\n  # after\n... # at the end\n# behind\n{end}"
+    left = f"# Source: the wiki\n# after\n# at the end\n# behind\n{end}"
+    first.write_text(workload if first != second else f"{workload}--- # ours\n{noted}")
     if first != second:
-        second.write_text(noted)
+        second.write_text(f"--- # ours\n{noted}")
     assert run("sidecarctl remove logger . -i", tmp_path).code == 0
-    assert first.read_text() == (pod if first != second else pod + left)
-    assert first == second or second.read_text() == left
+    assert first.read_text() == (pod if first != second else f"{pod}# ours\n{left}")
+    assert first == second or second.read_text() == f"--- # ours\n{left}"
 
 
 def test_comments_around_a_removed_companion_do_not_follow_json(tmp_path: Path) -> None:
