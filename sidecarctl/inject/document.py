@@ -135,7 +135,8 @@ def add_sidecar(
         except UsageError as error:
             _set_subject(error, first, workload, request)
             raise
-        plans.append(replace(planned, secrets=request.parameters.secrets) if request.parameters.secrets else planned)
+        secrets = request.parameters.secrets | planned.secrets
+        plans.append(replace(planned, secrets=secrets) if secrets else planned)
     current = replace(current, plans=(*current.plans, *plans), kept=current.kept | kept)
     if any(planned.refused for planned in plans):
         return current

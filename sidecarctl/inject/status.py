@@ -255,6 +255,14 @@ def _find_drift(
     return changes, ""
 
 
+def _mask(text: str, secrets: frozenset[str]) -> str:
+    if not secrets:
+        return text
+    from sidecarctl.catalog.secret_parameters import mask
+
+    return mask(text, secrets)
+
+
 def _compare_with_upgrade(
     place: _Place, instance: Instance, sidecar: Sidecar, catalog: Catalog, options: Options, notes: list[str]
 ) -> tuple[FieldChange, ...] | None:
@@ -277,7 +285,7 @@ def _compare_with_upgrade(
         return None
     refused = [finding.message for finding in upgrade.planned.findings if upgrade.planned.refused]
     if refused:
-        notes.append(f"{failing}: {refused[0]}")
+        notes.append(f"{failing}: {_mask(refused[0], upgrade.planned.secrets)}")
         return None
     # A stale owner does not require an upgrade.
     return tuple(change for change in upgrade.fields if OWNER_ANNOTATION not in change.path)

@@ -73,21 +73,23 @@ def plan_upgrade(
     Raises UsageError for an unknown target, an unsupported mode, or an invalid parameter.
     """
     present, others = record.instances[request.instance], _others(record, request.instance)
+    wanted = request.for_instance(present)
+    secrets = wanted.parameters.secrets  # of this version: recorded values can be among them
     bare = around = without_instance(workload, record, request.instance)
-    planned = plan_instance(bare, record, request.for_instance(present), kube_version, found)
+    planned = plan_instance(bare, record, wanted, kube_version, found)
     kept = [] if planned.refused else _used_volumes(bare, planned, present.inherited)
     if unshared := [each for each in kept if each not in find_heirs(workload, Added(volumes=tuple(kept)), others)]:
         # A volume that came back to the sidecar that brings it is its own, unless the others use it too.
         alone = without_instance(workload, record, request.instance, ())
-        own = plan_instance(alone, record, request.for_instance(present), kube_version, found).instance.added.volumes
+        own = plan_instance(alone, record, wanted, kube_version, found).instance.added.volumes
         kept = [volume for volume in kept if volume not in unshared or volume not in own]
     heirs = {} if planned.refused else _find_heirs(workload, bare, record, planned, kept)
     left = replace(record, instances=_hand_over(workload, record, request.instance, heirs)) if heirs else record
     if heirs or (not planned.refused and len(kept) < len(present.inherited)):
         around = without_instance(workload, record, request.instance, (*kept, *heirs))
-        planned = plan_instance(around, left, request.for_instance(present), kube_version, found)
+        planned = plan_instance(around, left, wanted, kube_version, found)
     if planned.refused:
-        return Upgrade(replace(planned, workload=workload))
+        return Upgrade(replace(planned, workload=workload, secrets=secrets))
     new = render_plan(around, planned)
     base = find_base(workload, bare, record, request, kube_version, found, new)
     merge = Merge(request.on_conflict)
@@ -122,6 +124,7 @@ def plan_upgrade(
         replace(
             planned,
             workload=workload,
+            secrets=secrets,
             instance=instance,
             edits=tuple(edits),
             documents=tuple(beside.added),

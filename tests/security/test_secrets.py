@@ -489,6 +489,22 @@ def test_secret_of_the_new_version_is_not_in_the_status_of_an_edit(tmp_path: Pat
         assert ("edited" in done.stdout, "hunter" in done.stdout + done.stderr) == (True, False)
 
 
+@pytest.mark.parametrize("command", ["upgrade", "status"])
+def test_recorded_value_that_the_new_version_makes_secret_is_not_in_findings(command: str, tmp_path: Path) -> None:
+    entry = library(tmp_path, properties="{token: {type: string}}")
+    shutil.copytree(entry, entry.with_name("mine@1.0.0"))
+    library(
+        tmp_path, CONTAINER + "pod: {labels: {tok: {{ params.token }}}}\n", "{token: {type: string, writeOnly: true}}"
+    )
+    (entry / "sidecar.yaml").write_text((entry / "sidecar.yaml").read_text().replace("1.0.0", "2.0.0"))
+    assert run(f"{ADD} --set mine.token={SECRET} -o out.yaml".replace(" mine ", " mine@1.0.0 "), tmp_path).code == 0
+    text = (tmp_path / "out.yaml").read_text().replace("  name: web\n", "  name: web\n  labels: {tok: other}\n", 1)
+    (tmp_path / "out.yaml").write_text(text)
+    done = run(f"sidecarctl {command} --library lib out.yaml", tmp_path)
+    told = " ".join((done.stdout + done.stderr).split())
+    assert ('label tok is already "other", but the sidecar needs' in told, "hunter" in told) == (True, False), told
+
+
 OLD = "{token: {type: string, writeOnly: true}}"
 NEW = "{secretName: {type: string, default: none}}"
 FROM_SECRET = (
