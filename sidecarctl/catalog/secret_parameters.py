@@ -46,7 +46,7 @@ def _remove(value: Any, schemas: _Schemas, root: Any) -> Any:
 def hide_secrets(value: Any, schema: Any) -> Any:
     """Return parameters with `...` in place of the secret ones, and of keys that the schema does not declare and that have one.
 
-    A single value in place of a mapping or list with secrets counts, as in `secret_texts`.
+    A value of another type in place of a mapping or list with secrets counts, as in `secret_texts`.
     """
     return _hide(value, _applying([schema], schema), schema, _secret_holders(schema))
 
@@ -54,6 +54,8 @@ def hide_secrets(value: Any, schema: Any) -> Any:
 def _hide(value: Any, schemas: _Schemas, root: Any, holders: Set[int]) -> Any:
     if _is_secret(schemas, root):
         return _MASK
+    if _is_misplaced(value, schemas):
+        return _MASK if any(id(each) in holders for each in schemas) else value
     if isinstance(value, dict):
         below = {name: _below(schemas, name, root) for name in value}
         return {
@@ -64,19 +66,19 @@ def _hide(value: Any, schemas: _Schemas, root: Any, holders: Set[int]) -> Any:
         }
     if isinstance(value, list):
         return [_hide(inner, _below(schemas, index, root), root, holders) for index, inner in enumerate(value)]
-    return _MASK if any(id(each) in holders for each in schemas) else value
+    return value
 
 
 def secret_texts(value: Any, schema: Any) -> frozenset[str]:
     """Return the texts of the secret parameters: strings, numbers, and keys that the schema does not declare.
 
-    A single value in place of a mapping or list with secrets counts: it is likely one of them.
+    A value of another type in place of a mapping or list with secrets counts: it likely has one of them.
     """
     return frozenset(_texts(value, _applying([schema], schema), schema, _secret_holders(schema)))
 
 
 def _texts(value: Any, schemas: _Schemas, root: Any, holders: Set[int]) -> Iterator[str]:
-    if _is_secret(schemas, root):
+    if _is_secret(schemas, root) or (_is_misplaced(value, schemas) and any(id(each) in holders for each in schemas)):
         yield from _all_texts(value)
     elif isinstance(value, dict):
         for name, inner in value.items():
@@ -87,8 +89,18 @@ def _texts(value: Any, schemas: _Schemas, root: Any, holders: Set[int]) -> Itera
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             yield from _texts(inner, _below(schemas, index, root), root, holders)
-    elif any(id(each) in holders for each in schemas):
-        yield from _all_texts(value)
+
+
+_PARTS: Mapping[type, tuple[str, ...]] = {
+    dict: ("properties", "patternProperties", "additionalProperties", "propertyNames"),
+    list: ("items", "prefixItems", "contains"),
+}
+
+
+def _is_misplaced(value: Any, schemas: _Schemas) -> bool:
+    """Return True for a value whose parts no schema describes: a single one, a list for a mapping, or a mapping for a list."""
+    keywords = _PARTS.get(type(value), ())
+    return not any(keyword in each for each in schemas for keyword in keywords)
 
 
 def _is_secret_key(name: str, below: _Schemas, schemas: _Schemas, root: Any) -> bool:

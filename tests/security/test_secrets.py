@@ -505,6 +505,14 @@ def test_recorded_value_that_the_new_version_makes_secret_is_not_in_findings(com
     assert ('label tok is already "other", but the sidecar needs' in told, "hunter" in told) == (True, False), told
 
 
+def test_list_in_place_of_a_mapping_with_secrets_is_not_shown(tmp_path: Path) -> None:
+    whole = "{oneOf: [{}, {additionalProperties: {type: string, writeOnly: true}}]}"
+    library(tmp_path, properties=f"{{token: {whole}, other: {{type: string}}}}")
+    (tmp_path / "values.yaml").write_text(f"mine:\n  token: [{SECRET}]\n  other: [1]\n")
+    outcome = run(f"{ADD} --values values.yaml", tmp_path)
+    assert (outcome.code, "other" in outcome.stderr, SECRET in outcome.stderr) == (2, True, False)
+
+
 OLD = "{token: {type: string, writeOnly: true}}"
 NEW = "{secretName: {type: string, default: none}}"
 FROM_SECRET = (
