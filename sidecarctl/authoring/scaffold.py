@@ -244,14 +244,15 @@ def write_files(scaffold: Scaffold) -> None:
     write_all(Write(scaffold.folder / path, text, NO_FILE, scaffold.root) for path, text in scaffold.files.items())
     sidecar = read_sidecar(scaffold.folder, str(scaffold.folder.parent))
     for case in find_cases(sidecar):
-        verdict = run_case(sidecar, case, update=True)
-        if verdict.state != "written":
+        verdict = run_case(sidecar, case)
+        if verdict.state != "missing":
             why = verdict.outcome.errors if verdict.outcome else str(verdict.error or "")
             raise LibraryError(
                 f"created {scaffold.folder}, but its test case fails: {verdict.problem or why}",
                 where=str(case.folder),
                 hint=why if verdict.problem else "fix the template, then run `sidecarctl test --update`",
             )
+        write_all([Write(case.expected_file, verdict.actual, NO_FILE, scaffold.root)])
 
 
 def render_report(scaffold: Scaffold, *, color: bool, width: int) -> str:

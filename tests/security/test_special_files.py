@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from sidecarctl.authoring import scaffold
+from sidecarctl.catalog.sidecar import Sidecar
+from sidecarctl.files.directory import OutputError
 from tests.authoring.test_adopt import APP, BLOCK, VOLUMES
 from tests.command import run
 from tests.security.kit import ADD, POD, library
@@ -83,6 +86,25 @@ def test_link_in_the_repository_does_not_lead_new_files_out_of_it(
     assert done.code == 3, done.stderr
     assert "through a symbolic link; no files written" in done.stderr
     assert not list(outside.iterdir())
+
+
+def test_link_that_takes_the_place_of_a_library_does_not_lead_a_new_sidecar_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository, outside = tmp_path / "repository", tmp_path / "outside"
+    (repository / ".git").mkdir(parents=True)
+    monkeypatch.chdir(repository)
+    read = scaffold.read_sidecar
+
+    def swap(folder: Path, library: str) -> Sidecar:
+        (repository / "sidecars").rename(outside)
+        (repository / "sidecars").symlink_to(outside)
+        return read(folder, library)
+
+    monkeypatch.setattr(scaffold, "read_sidecar", swap)
+    with pytest.raises(OutputError, match="through a symbolic link"):
+        scaffold.write_files(scaffold.from_image(Path("sidecars"), "agent", "busybox:1.36.1", "jinja"))
+    assert not list(outside.rglob("expected.yaml"))
 
 
 @pytest.mark.parametrize("command", ["init", "adopt k8s"])
