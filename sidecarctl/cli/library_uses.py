@@ -175,7 +175,8 @@ def _layer_requests(layer: Layer, enabled: Collection[str]) -> Iterator[tuple[st
     """Yield the sidecars that defaults and rules of a layer name, each after its place."""
     for name, entry in layer.defaults.items():
         if name != EVERY_SIDECAR:
-            yield f"{entry.place}: spec.defaults has parameters of {name}", name
+            version = entry.data.get("version")
+            yield f"{entry.place}: spec.defaults has parameters of {name}", f"{name}@{version}" if version else name
     yield from _rule_requests(layer, enabled)
 
 

@@ -421,6 +421,19 @@ def test_use_counts_with_the_libraries_of_its_composition(spec: str, added: Path
     assert "libraries/other" in file.read_text()
 
 
+def test_version_of_defaults_leads_to_its_library(added: Path) -> None:
+    write_sidecar(added / "own", "agent", "99.0.0")
+    (sidecar,) = (added / "libraries/acme").rglob("agent*/sidecar.yaml")
+    version = yaml.safe_load(sidecar.read_text())["metadata"]["version"]
+    (added / "sidecarctl.yaml").write_text(
+        COMPOSITION.partition("  libraries:")[0]
+        + f"  libraries: [own, libraries/acme]\n  defaults: {{agent: {{version: {version}}}}}\n"
+        + "  rules: [{select: {all: true}, sidecars: [agent]}]\n"
+    )
+    done = sidecarctl("library remove acme", added)
+    assert (done.code, "spec.defaults has parameters of agent" in done.stderr) == (2, True), done.stderr
+
+
 def test_request_counts_with_the_libraries_of_every_composition(added: Path) -> None:
     assert sidecarctl("library add other ../acme", added).code == 0
     (added / "prod.yaml").write_text(
