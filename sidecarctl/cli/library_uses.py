@@ -84,7 +84,7 @@ def find_uses(directory: Path, home: Path) -> Uses:
     catalogs = [open_libraries()]
     rules: dict[str, None] = {}
     selections = _read_selections(paths, errors)
-    # A walk of the root leaves out a `home` that is hidden or ignored, and files that only `spec.manifests` makes manifests.
+    # A walk of the root leaves out a `home` that is hidden or ignored, and what only `spec.manifests` makes manifests.
     inputs = read_inputs(input_options([str(home), str(root), *_named_files(selections)], InputFlags()))
     errors += (each for each in inputs.errors if isinstance(each, InputError))
     enabled = {
@@ -164,10 +164,10 @@ def _read_selections(paths: Sequence[Path], errors: list[SidecarctlError]) -> li
 
 
 def _named_files(selections: Sequence[_Selection]) -> Iterator[str]:
-    """Yield the files that compositions name as manifests, and whose names do not end like those of manifests."""
+    """Yield the files that compositions name as manifests: a walk can leave them out."""
     layers = (layer for selection in selections for layer in selection.layers)
     for name in dict.fromkeys(name for layer in layers for name in layer.manifests or ()):
-        if Path(name).suffix not in SUFFIXES and Path(name).is_file():
+        if Path(name).is_file():
             yield name
 
 

@@ -249,13 +249,14 @@ def test_request_of_a_workload_with_an_unreadable_record_is_a_use(added: Path) -
     assert (done.code, "Pod/a has agent" in done.stderr) == (2, True), done.stderr
 
 
-def test_request_in_a_manifest_that_only_a_composition_names_is_a_use(added: Path) -> None:
+@pytest.mark.parametrize("name", ["web.yaml.in", "01-assert.yaml"])
+def test_request_in_a_manifest_that_only_a_composition_names_is_a_use(name: str, added: Path) -> None:
     file = added / "web.yaml"
     requesting = file.read_text().replace("{name: web}", "{name: web, annotations: {sidecarctl.dev/inject: agent}}", 1)
-    (added / "web.yaml.in").write_text(requesting)
+    (added / name).write_text(requesting)
     file.unlink()
     head = "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: shop}\n"
-    (added / "sidecarctl.yaml").write_text(f"{head}spec: {{manifests: [web.yaml.in], libraries: [libraries/acme]}}\n")
+    (added / "sidecarctl.yaml").write_text(f"{head}spec: {{manifests: [{name}], libraries: [libraries/acme]}}\n")
     done = sidecarctl("library remove acme", added)
     assert (done.code, "Pod/web has agent" in done.stderr) == (2, True), done.stderr
     assert (added / "libraries" / "acme").is_dir()
