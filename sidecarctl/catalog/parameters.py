@@ -162,13 +162,13 @@ def _hide_secrets(problems: list[SchemaProblem], given: object, schema: Any) -> 
     secrets, out = secret_texts(given, schema), []
     for problem in problems:
         if mentions(str(problem), secrets):
-            path = tuple(takewhile(lambda step: not _is_one(step, secrets), problem.path))
+            path = tuple(takewhile(lambda step: not _is_secret_text(step, secrets), problem.path))
             problem = SchemaProblem(path, "invalid value (hidden: the parameter is secret)")
         out.append(problem)
     return out
 
 
-def _is_one(step: str | int, secrets: frozenset[str]) -> bool:
+def _is_secret_text(step: str | int, secrets: frozenset[str]) -> bool:
     """Return whether a key is a secret: their texts have no white space around them."""
     return isinstance(step, str) and step.strip() in secrets
 

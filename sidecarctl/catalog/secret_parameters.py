@@ -55,15 +55,11 @@ def _hide(value: Any, schemas: _Schemas, root: Any, holders: Set[int]) -> Any:
     if _is_secret(schemas, root):
         return _MASK
     if _is_misplaced(value, schemas):
-        return _MASK if any(id(each) in holders for each in schemas) else value
+        return _MASK if _can_hold_secret(schemas, holders) else value
     if isinstance(value, dict):
         below = {name: _below(schemas, name, root) for name in value}
-        return {
-            _MASK if _is_secret_key(name, below[name], schemas, root) else name: _hide(
-                inner, below[name], root, holders
-            )
-            for name, inner in value.items()
-        }
+        shown = {name: _MASK if _is_secret_key(name, below[name], schemas, root) else name for name in value}
+        return {shown[name]: _hide(inner, below[name], root, holders) for name, inner in value.items()}
     if isinstance(value, list):
         return [_hide(inner, _below(schemas, index, root), root, holders) for index, inner in enumerate(value)]
     return value
@@ -78,7 +74,7 @@ def secret_texts(value: Any, schema: Any) -> frozenset[str]:
 
 
 def _texts(value: Any, schemas: _Schemas, root: Any, holders: Set[int]) -> Iterator[str]:
-    if _is_secret(schemas, root) or (_is_misplaced(value, schemas) and any(id(each) in holders for each in schemas)):
+    if _is_secret(schemas, root) or (_is_misplaced(value, schemas) and _can_hold_secret(schemas, holders)):
         yield from _all_texts(value)
     elif isinstance(value, dict):
         for name, inner in value.items():
@@ -125,7 +121,11 @@ def may_have_secret(name: str, schema: Any) -> bool:
     `schema` is that of all parameters.
     """
     whole, holders = _applying([schema], schema), _secret_holders(schema)
-    return _is_secret(whole, schema) or any(id(each) in holders for each in _below(whole, name, schema))
+    return _is_secret(whole, schema) or _can_hold_secret(_below(whole, name, schema), holders)
+
+
+def _can_hold_secret(schemas: _Schemas, holders: Set[int]) -> bool:
+    return any(id(each) in holders for each in schemas)
 
 
 def _secret_holders(schema: Any) -> Set[int]:

@@ -166,6 +166,7 @@ def render_base(
     others = islice(_with_former_settings(bare, record, request, kube_version), _MOST_NAMES)
     candidates += ((former, kube_version) for former in others)
     candidates += ((replace(bare, name=name), kube_version) for name in _guess_names(bare, bare.name))
+    inherited = _inherited_mounts(bare, instance)
     for former, version in candidates[: _max_renderings(record)]:
         try:
             planned = plan_instance(former, record, base_request, version, found)
@@ -175,7 +176,7 @@ def render_base(
             continue
         rendering = render_plan(former, planned)
         after = replace(bare, template=rendering.template)
-        if instance.digest in ("", *_digests(after, planned, _inherited_mounts(bare, instance))):
+        if instance.digest in ("", *_digests(after, planned, inherited)):
             return rendering
     return None
 

@@ -218,9 +218,8 @@ def workloads(value: object, kinds: Kinds = DEFAULT_KINDS) -> Iterator[Workload]
         if not paths:
             continue
         metadata = as_mapping(item.get("metadata"))
-        templates = dict(
-            each for steps in paths for each in _templates(item, path, steps)
-        )  # two can lead to one template
+        # Two paths can lead to one template.
+        templates = dict(each for steps in paths for each in _templates(item, path, steps))
         for template_path, template in templates.items():
             if not template and len(paths) > 1 and template_path[len(path) :] in OPTIONAL_TEMPLATES:
                 continue

@@ -14,7 +14,7 @@ import pytest
 
 from sidecarctl.catalog.secret_parameters import mask
 from tests.calls import count_calls
-from tests.command import run
+from tests.command import Outcome, run
 from tests.security.kit import ADD, CONTAINER, library
 
 SECRET = "hunter2xyz"
@@ -121,14 +121,22 @@ def test_old_and_new_secret_are_not_in_the_report_of_a_change(field: str, format
     assert "hunter3abc" in (tmp_path / "new.yaml").read_text()
 
 
+def render_two_rules(parameters: str, cwd: Path, more: str = "") -> Outcome:
+    """Render with two rules whose parameters differ in a secret, at `%s`. `more` is what else the composition has."""
+    one, two = (
+        f"{{select: {{all: true}}, sidecars: [{{name: mine, parameters: {parameters % each}}}]}}"
+        for each in (SECRET, "hunter3abc")
+    )
+    (cwd / "sidecarctl.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: x}\n"
+        f"spec: {{libraries: [lib], {more}rules: [{one}, {two}]}}\n"
+    )
+    return run("sidecarctl render -f web.yaml", cwd)
+
+
 def test_secret_is_not_in_the_error_of_two_rules(tmp_path: Path) -> None:
     library(tmp_path)
-    rule = "{select: {all: true}, sidecars: [{name: mine, parameters: {token: %s}}]}"
-    (tmp_path / "sidecarctl.yaml").write_text(
-        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: x}\n"
-        f"spec: {{libraries: [lib], rules: [{rule % SECRET}, {rule % 'hunter3abc'}]}}\n"
-    )
-    outcome = run("sidecarctl render -f web.yaml", tmp_path)
+    outcome = render_two_rules("{token: %s}", tmp_path)
     assert outcome.code == 2
     assert "parameters differ: token" in " ".join(outcome.stderr.split())
     assert "hunter" not in outcome.stderr
@@ -137,12 +145,7 @@ def test_secret_is_not_in_the_error_of_two_rules(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["propertyNames", "additionalProperties", "whole mapping"])
 def test_key_of_a_secret_mapping_is_not_in_the_error_of_two_rules(place: str, tmp_path: Path) -> None:
     _library_of(place, tmp_path)
-    rule = "{select: {all: true}, sidecars: [{name: mine, parameters: {token: {%s: x}}}]}"
-    (tmp_path / "sidecarctl.yaml").write_text(
-        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: x}\n"
-        f"spec: {{libraries: [lib], rules: [{rule % SECRET}, {rule % 'hunter3abc'}]}}\n"
-    )
-    outcome = run("sidecarctl render -f web.yaml", tmp_path)
+    outcome = render_two_rules("{token: {%s: x}}", tmp_path)
     assert outcome.code == 2
     assert "parameters differ: token\n" in " ".join(outcome.stderr.split(" "))
     assert "hunter" not in outcome.stderr
@@ -153,12 +156,7 @@ def test_default_version_says_what_is_secret_in_the_error_of_two_rules(tmp_path:
     shutil.copytree(entry, entry.with_name("mine@1.0.0"))
     library(tmp_path, properties="{token: {type: object}}")
     (entry / "sidecar.yaml").write_text((entry / "sidecar.yaml").read_text().replace("1.0.0", "2.0.0"))
-    rule = "{select: {all: true}, sidecars: [{name: mine, parameters: {token: {%s: x}}}]}"
-    (tmp_path / "sidecarctl.yaml").write_text(
-        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: x}\nspec:\n  libraries: [lib]\n"
-        f"  defaults: {{mine: {{version: 1.0.0}}}}\n  rules: [{rule % SECRET}, {rule % 'hunter3abc'}]\n"
-    )
-    outcome = run("sidecarctl render -f web.yaml", tmp_path)
+    outcome = render_two_rules("{token: {%s: x}}", tmp_path, "defaults: {mine: {version: 1.0.0}}, ")
     assert (outcome.code, "parameters differ: token" in outcome.stderr, "hunter" in outcome.stderr) == (2, True, False)
 
 
@@ -168,12 +166,7 @@ def test_rules_can_differ_in_parameters_that_are_all_secret(tmp_path: Path) -> N
     (entry / "sidecar.yaml").write_text(
         text[: text.index("  parameters:")] + "  parameters: {writeOnly: true, additionalProperties: true}\n"
     )
-    rule = "{select: {all: true}, sidecars: [{name: mine, parameters: {'.': %s}}]}"
-    (tmp_path / "sidecarctl.yaml").write_text(
-        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: x}\n"
-        f"spec: {{libraries: [lib], rules: [{rule % SECRET}, {rule % 'hunter3abc'}]}}\n"
-    )
-    outcome = run("sidecarctl render -f web.yaml", tmp_path)
+    outcome = render_two_rules("{'.': %s}", tmp_path)
     assert (outcome.code, "parameters differ" in outcome.stderr, "hunter" in outcome.stderr) == (2, True, False)
 
 
