@@ -72,17 +72,17 @@ def plan_upgrade(
 
     Raises UsageError for an unknown target, an unsupported mode, or an invalid parameter.
     """
-    present, others = record.instances[request.instance], _others(record, request.instance)
+    present = record.instances[request.instance]
     wanted = request.for_instance(present)
     secrets = wanted.parameters.secrets  # of this version: recorded values can be among them
     bare = around = without_instance(workload, record, request.instance)
     planned = plan_instance(bare, record, wanted, kube_version, found)
-    kept = [] if planned.refused else _used_volumes(bare, planned, present.inherited)
-    if unshared := [each for each in kept if each not in find_heirs(workload, Added(volumes=tuple(kept)), others)]:
-        # A volume that came back to the sidecar that brings it is its own, unless the others use it too.
+    kept: list[str] = []
+    if present.inherited and not planned.refused:
+        # What the sidecar adds to a workload that has no longer the volumes that it inherited.
         alone = without_instance(workload, record, request.instance, ())
-        own = plan_instance(alone, record, wanted, kube_version, found).instance.added.volumes
-        kept = [volume for volume in kept if volume not in unshared or volume not in own]
+        own = plan_instance(alone, record, wanted, kube_version, found).instance.added
+        kept = _kept_volumes(workload, bare, record, planned, own)
     heirs = {} if planned.refused else _find_heirs(workload, bare, record, planned, kept)
     left = replace(record, instances=_hand_over(workload, record, request.instance, heirs)) if heirs else record
     if heirs or (not planned.refused and len(kept) < len(present.inherited)):
@@ -183,11 +183,21 @@ def _others(record: Record, name: str) -> dict[str, Instance]:
     return {other: each for other, each in record.instances.items() if other != name}
 
 
-def _used_volumes(bare: Workload, planned: Plan, volumes: Sequence[str]) -> list[str]:
-    """Return those of the volumes that the planned containers mount."""
-    after = apply_at(bare, planned.edits)
-    used = used_volumes(after, planned.instance.added)
-    return [each for each in volumes if each in used]
+def _kept_volumes(workload: Workload, bare: Workload, record: Record, planned: Plan, own: Added) -> list[str]:
+    """Return the inherited volumes that stay: the planned containers mount them, or the app at a path that the sidecar needs.
+
+    `own` is what the sidecar adds without them. A volume that it brings is its own again, unless others use it.
+    """
+    name = planned.instance.name
+    used = used_volumes(apply_at(bare, planned.edits), planned.instance.added)
+    needed = {
+        workload.mounted_volumes.get((container, path))
+        for container, paths in own.volume_mounts.items()
+        for path in paths
+    }
+    kept = tuple(each for each in record.instances[name].inherited if each in used or each in needed)
+    shared = find_heirs(workload, Added(volumes=kept), _others(record, name))
+    return [each for each in kept if each in shared or each not in own.volumes]
 
 
 def _find_heirs(

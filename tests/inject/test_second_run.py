@@ -223,6 +223,26 @@ def test_an_edit_of_a_shared_setting_stays_when_one_sidecar_goes(
     assert run(f"sidecarctl remove {order[1]}", tmp_path, stdin=left).stdout == POD
 
 
+@pytest.mark.parametrize("first", ["one", "two"])
+def test_an_edit_of_an_inherited_volume_that_only_the_app_mounts_stays_or_is_a_conflict(
+    first: str, tmp_path: Path
+) -> None:
+    write_version(tmp_path / "library", "two", "1.0.0", fragment("two", "/srv/c"))
+    write_version(tmp_path / "library", "two", "1.1.0", fragment("two"))
+    write_version(tmp_path / "library", "one", "1.0.0", fragment("one"))
+    write_version(tmp_path / "library", "one", "1.1.0", common("one", "/srv/b", "/srv/c", mounts=False))
+    text = done(tmp_path, "add two@1.0.0 one@1.0.0", POD).stdout
+    edited = text.replace("sizeLimit: 1Gi", "sizeLimit: 5Gi")
+    assert edited != text
+    second = "two" if first == "one" else "one"
+    upgraded = done(tmp_path, f"add {first}@1.1.0 {second}@1.1.0", edited, 0 if first == "one" else 1)
+    assert ("upgrade-conflict" in upgraded.stderr) == (first == "two")
+    assert ("sizeLimit: 5Gi" in upgraded.stdout) == (first == "one")
+    if first == "one":
+        assert done(tmp_path, "upgrade", upgraded.stdout).stdout == upgraded.stdout
+        assert run("sidecarctl remove --all", tmp_path, stdin=upgraded.stdout).stdout == POD
+
+
 def test_a_run_that_would_take_away_a_mount_that_a_sidecar_needs_is_refused(tmp_path: Path) -> None:
     directories = {
         "one": (["/srv/a"], ["/srv/a"], ["/srv/b", "/srv/c"]),
