@@ -218,9 +218,14 @@ def properties_end(text: str, node: Node) -> int:
     return end
 
 
+def content_offset(text: str, node: Node) -> int:
+    """Return where the content of a node starts, after an anchor, a tag, and comments."""
+    return skip_gap(text, properties_end(text, node))
+
+
 def first_dash(text: str, sequence: Sequence) -> int:
     """Return the offset of the first dash: at the start, or after an anchor and tag."""
-    return skip_gap(text, properties_end(text, sequence))
+    return content_offset(text, sequence)
 
 
 def dash_offset(text: str, sequence: Sequence, index: int) -> int:
@@ -250,8 +255,8 @@ def value_offset(text: str, nodes: Seq[Node]) -> int | None:
 
 
 def opening_bracket(text: str, node: Mapping | Sequence) -> int:
-    """Return the offset of the opening bracket of a flow collection, after an anchor, a tag, and comments."""
-    return skip_gap(text, properties_end(text, node))
+    """Return the offset of the opening bracket of a flow collection."""
+    return content_offset(text, node)
 
 
 def member_starts(node: Mapping | Sequence) -> list[int]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Mapping as Map
 from collections.abc import Sequence as Seq
+from types import MappingProxyType
 
 from sidecarctl.errors import BugError
 from sidecarctl.findings import PathTuple
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.edits import EditRefused, Remove, Restore, dotted
 from sidecarctl.yamltext.layout import (
     Bounds,
     block_indent,
     comment_stays,
+    content_offset,
     keeps_blank_lines,
     member_bounds,
     member_runs,
@@ -35,6 +39,8 @@ from sidecarctl.yamltext.lines import (
 from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence, trail
 from sidecarctl.yamltext.remove_flow import flow_cuts
 
+_COMMENT = lazy_pattern(r"(?<!\S)#")
+
 
 def removal_splices(text: str, root: Node, removes: Seq[Remove], *, keep_commas: bool = False) -> Iterator[Splice]:
     """Yield the cuts for removals; neighboring members are cut together.
@@ -42,9 +48,9 @@ def removal_splices(text: str, root: Node, removes: Seq[Remove], *, keep_commas:
     In flow collections, the comma before a member goes with it, which restores the text before an insert. With `keep_commas`,
     that comma stays and the one behind it goes, which is valid in any style.
     """
-    by_holder: dict[PathTuple, list[str | int]] = {}
+    by_holder: dict[PathTuple, dict[str | int, bool]] = {}
     for edit in removes:
-        by_holder.setdefault(edit.path[:-1], []).append(edit.path[-1])
+        by_holder.setdefault(edit.path[:-1], {})[edit.path[-1]] = edit.keep_comments
     for path, steps in by_holder.items():
         nodes = trail(root, path)
         holder = nodes[-1]
@@ -52,15 +58,17 @@ def removal_splices(text: str, root: Node, removes: Seq[Remove], *, keep_commas:
             raise BugError(f"nothing to remove from at {dotted(path)}")
         names: Iterable[str | int] = holder.pairs if isinstance(holder, Mapping) else range(len(holder.items))
         indices = {name: index for index, name in enumerate(names)}
-        gone = sorted({indices[step] for step in steps})
-        if len(gone) == len(indices) and not holder.flow:
+        gone = sorted(indices[step] for step in steps)
+        if holder.flow:
+            yield from flow_cuts(text, holder, gone, keep_commas=keep_commas)
+        elif len(gone) == len(indices):
             yield from _empty_collection(text, nodes)
         else:
-            yield from (
-                flow_cuts(text, holder, gone, keep_commas=keep_commas)
-                if holder.flow
-                else _line_cuts(text, member_bounds(text, holder), member_runs(gone))
-            )
+            noted = [indices[step] for step, keep_comments in steps.items() if keep_comments]
+            contents = {
+                index: content_offset(text, holder.items[index]) for index in noted if isinstance(holder, Sequence)
+            }
+            yield from _line_cuts(text, member_bounds(text, holder), member_runs(gone), contents)
 
 
 def restore_splices(text: str, root: Node, edit: Restore) -> Iterator[Splice]:
@@ -116,15 +124,33 @@ def _replace_members(text: str, node: Mapping | Sequence, at: int, written: str)
         yield Splice(at, node.end, written)
 
 
-def _line_cuts(text: str, spans: Bounds, runs: list[tuple[int, int]]) -> Iterator[Splice]:
-    """Cut the lines of members; what is between two of them stays."""
+def _line_cuts(
+    text: str, spans: Bounds, runs: list[tuple[int, int]], contents: Map[int, int] = MappingProxyType({})
+) -> Iterator[Splice]:
+    """Cut the lines of members; what is between two of them stays, and so do comments before the `contents` of items."""
     for first, after in runs:
         start = first
         if not first_on_line(text, spans[first][0]):
             start = _behind_first_line(text, spans, after)
             yield _first_line_cut(text, spans[0][0], spans[start - 1][1], spans[start][0])
-        for begin, end in spans[start:after]:
-            yield Splice(line_start(text, begin), next_line(text, end), "")
+        for index in range(start, after):
+            begin, end = spans[index]
+            at = yield from _cuts_beside_comments(text, begin, contents.get(index, begin))
+            yield Splice(at, next_line(text, end), "")
+
+
+def _cuts_beside_comments(text: str, dash: int, content: int) -> Generator[Splice, None, int]:
+    """Cut the lines from a dash to the content of its item, except for their comments. Return where the line of the content starts.
+
+    The comments stay at the column of the dash: further to the right, they could be part of a block scalar before them.
+    """
+    at = line_start(text, dash)
+    margin = dash - at
+    while (after := next_line(text, at)) <= content:
+        sign = _COMMENT.search(text, max(at, dash), after)
+        yield Splice(min(at + margin, sign.start()), sign.start(), "") if sign else Splice(at, after, "")
+        at = after
+    return at
 
 
 def _behind_first_line(text: str, spans: Bounds, after: int) -> int:
