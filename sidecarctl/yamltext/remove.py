@@ -37,7 +37,6 @@ from sidecarctl.yamltext.lines import (
     skip_gap,
 )
 from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence, trail
-from sidecarctl.yamltext.remove_flow import flow_cuts
 
 _COMMENT = lazy_pattern(r"(?<!\S)#")
 
@@ -60,6 +59,8 @@ def removal_splices(text: str, root: Node, removes: Seq[Remove], *, keep_commas:
         indices = {name: index for index, name in enumerate(names)}
         gone = sorted(indices[step] for step in steps)
         if holder.flow:
+            from sidecarctl.yamltext.remove_flow import flow_cuts
+
             yield from flow_cuts(text, holder, gone, keep_commas=keep_commas)
         elif len(gone) == len(indices):
             yield from _empty_collection(text, nodes)
