@@ -15,7 +15,7 @@ from sidecarctl.catalog.changelog import CHANGELOG_FILE
 from sidecarctl.catalog.schema_comment import format_schema_comment
 from sidecarctl.catalog.sidecar import DEFAULT_TEMPLATES, read_sidecar
 from sidecarctl.errors import LibraryError, UsageError
-from sidecarctl.files.patterns import repository_root
+from sidecarctl.files.patterns import named_root
 from sidecarctl.files.sources import NO_FILE, Source, read_source
 from sidecarctl.files.write import Write, write_all
 from sidecarctl.report.terminal import paint, visible, wrap
@@ -191,8 +191,7 @@ class Scaffold:
     @property
     def root(self) -> Path:
         """The directory that a link must not lead out of: the repository if the library is in it, else the library."""
-        library, repository = self.folder.parent, repository_root(Path().resolve())
-        return repository if Path(os.path.abspath(library)).is_relative_to(repository) else library  # noqa: PTH100
+        return named_root(self.folder.parent)
 
 
 def from_image(library: Path, name: str, image: str = "", engine: str = "jinja") -> Scaffold:
@@ -241,7 +240,9 @@ def write_files(scaffold: Scaffold) -> None:
 
     Raise LibraryError if the new sidecar fails its test, OutputError if a link leads out of `scaffold.root`.
     """
-    write_all(Write(scaffold.folder / path, text, NO_FILE, scaffold.root) for path, text in scaffold.files.items())
+    root = scaffold.root
+    roots = {root: os.path.realpath(root)}
+    write_all((Write(scaffold.folder / path, text, NO_FILE, root) for path, text in scaffold.files.items()), roots)
     sidecar = read_sidecar(scaffold.folder, str(scaffold.folder.parent))
     for case in find_cases(sidecar):
         verdict = run_case(sidecar, case)
@@ -252,7 +253,7 @@ def write_files(scaffold: Scaffold) -> None:
                 where=str(case.folder),
                 hint=why if verdict.problem else "fix the template, then run `sidecarctl test --update`",
             )
-        write_all([Write(case.expected_file, verdict.actual, NO_FILE, scaffold.root)])
+        write_all([Write(case.expected_file, verdict.actual, NO_FILE, root)], roots)
 
 
 def render_report(scaffold: Scaffold, *, color: bool, width: int) -> str:

@@ -9,7 +9,7 @@ tests/<case>/input.yaml        a manifest
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,7 @@ from time import monotonic
 from typing import Any
 
 from sidecarctl import limits
+from sidecarctl.authoring.expected_output import prepare_update
 from sidecarctl.authoring.trial import Trial, TrialResult, run_trial
 from sidecarctl.catalog.entry_files import read_text, read_yaml
 from sidecarctl.catalog.json_schema import resolve_ref
@@ -24,7 +25,6 @@ from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.catalog.time_limit import library_time_limit
 from sidecarctl.composition.request import MODES
 from sidecarctl.errors import LibraryError, SidecarctlError, did_you_mean
-from sidecarctl.files.write import Write, write_all
 from sidecarctl.inject import pipeline
 from sidecarctl.inject.pipeline import Options
 from sidecarctl.kube import versions
@@ -142,11 +142,14 @@ def _options(case: Case, sidecar: Sidecar) -> dict[str, Any]:
     return found
 
 
-def run_case(sidecar: Sidecar, case: Case, update: bool = False) -> CaseResult:
-    """Run a test case. `update` writes the actual output if it differs from the expected one.
+def run_case(sidecar: Sidecar, case: Case, roots: Mapping[Path, str] | None = None) -> CaseResult:
+    """Run a test case. With `roots`, write the actual output if it differs from the expected one.
 
     The output is also verified: removing the sidecar must restore the input, and adding it again must change nothing.
+    `roots` are the `update_roots` of the sidecar. Raise OutputError if a link leads out of one, or if the expected output
+    changed since it was read.
     """
+    save = None if roots is None else prepare_update(case.expected_file, sidecar.folder, roots)
     try:
         outcome = run_trial(read_case(sidecar, case))
         expected = read_text(case.expected_file, sidecar.folder, _LIMIT) if case.expected_file.exists() else None
@@ -157,22 +160,22 @@ def run_case(sidecar: Sidecar, case: Case, update: bool = False) -> CaseResult:
             return CaseResult(
                 case, "failed", outcome, problem=f"expected an error ({REFUSED}), but the sidecar was added"
             )
-        return _compare(sidecar, case, outcome, expected, outcome.errors + "\n", update)
+        return _compare(case, outcome, expected, outcome.errors + "\n", save)
     if outcome.text is None:
         return CaseResult(case, "failed", outcome, problem="unexpected error", error=outcome.error)
     broken = _find_broken_law(outcome)
     if broken:
         return CaseResult(case, "failed", outcome, problem=broken)
-    return _compare(sidecar, case, outcome, expected, outcome.text, update)
+    return _compare(case, outcome, expected, outcome.text, save)
 
 
 def _compare(
-    sidecar: Sidecar, case: Case, outcome: TrialResult, expected: str | None, actual: str, update: bool
+    case: Case, outcome: TrialResult, expected: str | None, actual: str, save: Callable[[str], object] | None
 ) -> CaseResult:
     if actual == expected:
         return CaseResult(case, "ok", outcome)
-    if update:
-        write_all([Write(case.expected_file, actual, root=sidecar.folder)])
+    if save is not None:
+        save(actual)
         return CaseResult(case, "written", outcome, expected or "", actual)
     return CaseResult(case, "missing" if expected is None else "failed", outcome, expected or "", actual)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sidecarctl import watchdog
+from sidecarctl.authoring.expected_output import update_roots
 from sidecarctl.authoring.lint import lint
 from sidecarctl.authoring.test_cases import CaseResult, find_cases, run_case, run_example
 from sidecarctl.catalog.catalog import Catalog, Entry
@@ -101,13 +102,15 @@ def render_summary(sidecars: Sequence[SidecarResult], *, color: bool = False) ->
 
 def run_tests(catalog: Catalog, names: Sequence[str], *, update: bool = False) -> Iterator[SidecarResult]:
     """Yield the results of each entry. Raise UsageError for an unknown name, and if there is no sidecar."""
-    for entry in _select_entries(catalog, names):
+    entries = _select_entries(catalog, names)
+    roots = update_roots(entry.folder for entry in entries) if update else None
+    for entry in entries:
         watchdog.begin(entry.name)
         if entry.sidecar is None:
             yield SidecarResult(entry, error=entry.error)
             continue
         sidecar = entry.sidecar
-        results = tuple(run_case(sidecar, case, update) for case in find_cases(sidecar))
+        results = tuple(run_case(sidecar, case, roots) for case in find_cases(sidecar))
         outcomes = [run_example(sidecar), *(result.outcome for result in results if result.outcome is not None)]
         yield SidecarResult(entry, results, tuple(lint(sidecar, outcomes)))
 

@@ -240,6 +240,12 @@ def output_root(folder: Path) -> Path:
     return own if inside else repository_root(folder.resolve())
 
 
+def named_root(folder: Path) -> Path:
+    """Return the repository of the working directory if `folder` is named as a part of it, else `folder`, links not followed."""
+    own = repository_root(Path().resolve())
+    return own if Path(os.path.abspath(folder)).is_relative_to(own) else folder  # noqa: PTH100
+
+
 def _read_spec(directory: Path, is_root: bool) -> _Spec | None:
     """Return the patterns of a directory, None without any."""
     files = ([directory / ".git" / "info" / "exclude"] if is_root else []) + [directory / GITIGNORE]

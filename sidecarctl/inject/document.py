@@ -243,7 +243,7 @@ def _edit_companions(
         for each in upgrade.companions:
             path, index = each.companion.path, each.companion.index
             if path:
-                listed[path] = [Remove(path, "companion")] if each.removed else []
+                listed[path] = [Remove(path, "companion", keep_comments=True)] if each.removed else []
                 listed[path] += [replace(edit, path=(*path, *edit.path)) for edit in each.edits]
             elif each.removed:
                 changed[index] = None

@@ -134,7 +134,8 @@ def apply_removals(
         return documents
     edits: list[Edit] = [edit for one in removals for edit in one.edits]
     gone = [companion for one in removals for companion in one.companions]
-    edits += [Remove(path, "companion") for path in dict.fromkeys(each.path for each in gone if each.path)]
+    listed = dict.fromkeys(each.path for each in gone if each.path)
+    edits += [Remove(path, "companion", keep_comments=True) for path in listed]
     # In the reverse order of `add`: the line break before the companions must not become part of a value.
     first, *others = drop_documents(documents, {each.index: None for each in gone if not each.path}, following)
     if edits:

@@ -28,10 +28,14 @@ class Insert:
 
 @dataclass(frozen=True)
 class Remove:
-    """Remove what is at `path`: a key with its value, or an item."""
+    """Remove what is at `path`: a key with its value, or an item.
+
+    With `keep_comments`, comments between the dash of an item and its content stay.
+    """
 
     path: PathTuple
     reason: str = ""
+    keep_comments: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import EditRefused, Insert, dotted
 from sidecarctl.yamltext.insert_block import fill_empty, insert_into_block
 from sidecarctl.yamltext.layout import member_bounds, opening_bracket
-from sidecarctl.yamltext.lines import Splice, line_end, skip_gap
+from sidecarctl.yamltext.lines import Splice, blanks_of_line, line_end, newline_of, skip_gap
 from sidecarctl.yamltext.nodes import Alias, Mapping, Node, child, trail
 from sidecarctl.yamltext.nodes import Sequence as SequenceNode
 from sidecarctl.yamltext.style import FlowStyle, flow_style
@@ -129,8 +129,7 @@ def insert_into_flow(
     for index, inserts in groups.items():
         members = [_flow_member(insert, style) for insert in inserts]
         if index == 0:
-            start = spans[0][0]
-            yield Splice(start, start, "".join(f"{member},{style.between}" for member in members), index=0)
+            yield _insert_before(text, opening_bracket(text, holder), spans[0][0], members, style)
         else:
             after = list(_insert_after(text, spans[index - 1][1], members, style))
             yield from (replace(one, index=index) if len(after) == 1 else one for one in after)
@@ -142,6 +141,15 @@ def check_pair(text: str, holder: Mapping | SequenceNode) -> None:
         raise EditRefused(
             "cannot edit a key-value pair without braces in a flow list", (), hint="add the braces: `[{a: b}]`"
         )
+
+
+def _insert_before(text: str, bracket: int, start: int, members: list[str], style: FlowStyle) -> Splice:
+    """Insert members before the first one, and before the comments on lines of their own that are before it."""
+    line = line_end(text, bracket) if "#" in text[bracket:start] else start
+    if "#" not in text[line:start]:
+        return Splice(start, start, "".join(f"{member},{style.between}" for member in members), index=0)
+    lead = newline_of(text, line) + blanks_of_line(text, start)
+    return Splice(line, line, lead + f",{style.between}".join(members) + ",", index=0)
 
 
 def _insert_after(text: str, end: int, members: list[str], style: FlowStyle) -> Iterator[Splice]:

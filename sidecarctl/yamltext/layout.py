@@ -6,7 +6,7 @@ from collections.abc import Sequence as Seq
 from collections.abc import Set
 
 from sidecarctl.lazy_pattern import lazy_pattern
-from sidecarctl.yamltext.lines import BREAK, break_before, column, line_start, skip_gap
+from sidecarctl.yamltext.lines import BREAK, break_before, column, line_end, line_start, skip_gap
 from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence, key_of
 
 # After anchor and tag, each perhaps with a comment. A comment ends at its line break only, so a match takes linear time.
@@ -112,6 +112,25 @@ def member_bounds(text: str, holder: Mapping | Sequence, filled: Set[str | int] 
     return out
 
 
+def member_runs(indices: Seq[int]) -> list[tuple[int, int]]:
+    """Return neighboring indices of members as ranges (first, one past the last)."""
+    runs: list[tuple[int, int]] = []
+    for index in indices:
+        if runs and runs[-1][1] == index:
+            runs[-1] = (runs[-1][0], index + 1)
+        else:
+            runs.append((index, index + 1))
+    return runs
+
+
+def comment_stays(text: str, end: int, start: int, *, alone: bool = True) -> bool:
+    """Return whether a comment between a member that goes, and ends at `end`, and the next one at `start` stays.
+
+    If the member is `alone` on its line, the comment on that line goes with it.
+    """
+    return "#" in text[end:start] and (not alone or "#" in text[line_end(text, end) : start])
+
+
 def _with_question_marks(text: str, holder: Mapping, spans: Bounds) -> Bounds:
     """Return the bounds of flow entries, from the question marks on lines above their keys."""
     out: Bounds = []
@@ -199,9 +218,14 @@ def properties_end(text: str, node: Node) -> int:
     return end
 
 
+def content_offset(text: str, node: Node) -> int:
+    """Return where the content of a node starts, after an anchor, a tag, and comments."""
+    return skip_gap(text, properties_end(text, node))
+
+
 def first_dash(text: str, sequence: Sequence) -> int:
     """Return the offset of the first dash: at the start, or after an anchor and tag."""
-    return skip_gap(text, properties_end(text, sequence))
+    return content_offset(text, sequence)
 
 
 def dash_offset(text: str, sequence: Sequence, index: int) -> int:
@@ -231,8 +255,8 @@ def value_offset(text: str, nodes: Seq[Node]) -> int | None:
 
 
 def opening_bracket(text: str, node: Mapping | Sequence) -> int:
-    """Return the offset of the opening bracket of a flow collection, after an anchor, a tag, and comments."""
-    return skip_gap(text, properties_end(text, node))
+    """Return the offset of the opening bracket of a flow collection."""
+    return content_offset(text, node)
 
 
 def member_starts(node: Mapping | Sequence) -> list[int]:

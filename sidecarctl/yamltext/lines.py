@@ -74,6 +74,13 @@ def first_on_line(text: str, offset: int) -> bool:
     return not text[line_start(text, offset) : offset].strip(" \t")
 
 
+def blanks_start(text: str, offset: int) -> int:
+    """Return where the spaces and tabs that end at an offset start."""
+    while offset and text[offset - 1] in " \t":
+        offset -= 1
+    return offset
+
+
 def blanks_of_line(text: str, offset: int) -> str:
     """Return the indentation of the line of an offset."""
     start = line_start(text, offset)

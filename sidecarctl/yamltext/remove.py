@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Mapping as Map
 from collections.abc import Sequence as Seq
+from types import MappingProxyType
 
 from sidecarctl.errors import BugError
 from sidecarctl.findings import PathTuple
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.edits import EditRefused, Remove, Restore, dotted
-from sidecarctl.yamltext.insert import check_pair
 from sidecarctl.yamltext.layout import (
     Bounds,
     block_indent,
-    ends_with_tag,
+    comment_stays,
+    content_offset,
     keeps_blank_lines,
-    last_nodes,
     member_bounds,
+    member_runs,
     properties_end,
     value_offset,
 )
@@ -25,6 +27,7 @@ from sidecarctl.yamltext.lines import (
     BREAK,
     Splice,
     blank_before_comment,
+    blanks_start,
     break_before,
     first_on_line,
     line_end,
@@ -33,9 +36,9 @@ from sidecarctl.yamltext.lines import (
     past_tabs,
     skip_gap,
 )
-from sidecarctl.yamltext.nodes import Alias, Mapping, Node, Scalar, Sequence, trail
+from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence, trail
 
-_LINE_IS_OVER = lazy_pattern("[ \t]*(?:#|[\n\r\x85\u2028\u2029]|\\Z)")
+_COMMENT = lazy_pattern(r"(?<!\S)#")
 
 
 def removal_splices(text: str, root: Node, removes: Seq[Remove], *, keep_commas: bool = False) -> Iterator[Splice]:
@@ -44,9 +47,9 @@ def removal_splices(text: str, root: Node, removes: Seq[Remove], *, keep_commas:
     In flow collections, the comma before a member goes with it, which restores the text before an insert. With `keep_commas`,
     that comma stays and the one behind it goes, which is valid in any style.
     """
-    by_holder: dict[PathTuple, list[str | int]] = {}
+    by_holder: dict[PathTuple, dict[str | int, bool]] = {}
     for edit in removes:
-        by_holder.setdefault(edit.path[:-1], []).append(edit.path[-1])
+        by_holder.setdefault(edit.path[:-1], {})[edit.path[-1]] = edit.keep_comments
     for path, steps in by_holder.items():
         nodes = trail(root, path)
         holder = nodes[-1]
@@ -54,11 +57,19 @@ def removal_splices(text: str, root: Node, removes: Seq[Remove], *, keep_commas:
             raise BugError(f"nothing to remove from at {dotted(path)}")
         names: Iterable[str | int] = holder.pairs if isinstance(holder, Mapping) else range(len(holder.items))
         indices = {name: index for index, name in enumerate(names)}
-        gone = sorted({indices[step] for step in steps})
-        if len(gone) == len(indices) and not holder.flow:
+        gone = sorted(indices[step] for step in steps)
+        if holder.flow:
+            from sidecarctl.yamltext.remove_flow import flow_cuts
+
+            yield from flow_cuts(text, holder, gone, keep_commas=keep_commas)
+        elif len(gone) == len(indices):
             yield from _empty_collection(text, nodes)
         else:
-            yield from _cuts(text, holder, gone, keep_commas=keep_commas)
+            noted = [indices[step] for step, keep_comments in steps.items() if keep_comments]
+            contents = {
+                index: content_offset(text, holder.items[index]) for index in noted if isinstance(holder, Sequence)
+            }
+            yield from _line_cuts(text, member_bounds(text, holder), member_runs(gone), contents)
 
 
 def restore_splices(text: str, root: Node, edit: Restore) -> Iterator[Splice]:
@@ -114,93 +125,46 @@ def _replace_members(text: str, node: Mapping | Sequence, at: int, written: str)
         yield Splice(at, node.end, written)
 
 
-def _cuts(text: str, holder: Mapping | Sequence, gone: list[int], *, keep_commas: bool) -> Iterator[Splice]:
-    spans = member_bounds(text, holder)
-    if holder.flow:
-        check_pair(text, holder)
-        last = last_nodes(text, holder)
-        for first, after in _runs(gone):
-            if keep_commas and first:
-                yield _cut_with_next_comma(text, spans[first][0], spans[after - 1][1])
-            else:
-                yield from _flow_cut(text, spans, last, first, after)
-    else:
-        yield from _line_cuts(text, spans, _runs(gone))
-
-
-def _runs(indices: list[int]) -> list[tuple[int, int]]:
-    """Yield neighboring indices as ranges (first, one past the last)."""
-    runs: list[tuple[int, int]] = []
-    for index in indices:
-        if runs and runs[-1][1] == index:
-            runs[-1] = (runs[-1][0], index + 1)
-        else:
-            runs.append((index, index + 1))
-    return runs
-
-
-def _line_cuts(text: str, spans: Bounds, runs: list[tuple[int, int]]) -> Iterator[Splice]:
-    """Cut the lines of members; what is between two of them stays."""
+def _line_cuts(
+    text: str, spans: Bounds, runs: list[tuple[int, int]], contents: Map[int, int] = MappingProxyType({})
+) -> Iterator[Splice]:
+    """Cut the lines of members; what is between two of them stays, and so do comments before the `contents` of items."""
     for first, after in runs:
+        start = first
         if not first_on_line(text, spans[first][0]):
-            # The first member, on the line of its collection: the next member takes its place.
-            end = spans[after][0] if after < len(spans) else spans[after - 1][1]
-            yield Splice(spans[first][0], end, "")
-            continue
-        for start, end in spans[first:after]:
-            yield Splice(line_start(text, start), next_line(text, end), "")
+            start = _behind_first_line(text, spans, after)
+            yield _first_line_cut(text, spans[0][0], spans[start - 1][1], spans[start][0])
+        for index in range(start, after):
+            begin, end = spans[index]
+            at = yield from _cuts_beside_comments(text, begin, contents.get(index, begin))
+            yield Splice(at, next_line(text, end), "")
 
 
-def _cut_with_next_comma(text: str, start: int, end: int) -> Splice:
-    following = skip_gap(text, end)
-    return Splice(start, following + 1 if text.startswith(",", following) else end, "")
+def _cuts_beside_comments(text: str, dash: int, content: int) -> Generator[Splice, None, int]:
+    """Cut the lines from a dash to the content of its item, except for their comments. Return where the line of the content starts.
+
+    The comments stay at the column of the dash: further to the right, they could be part of a block scalar before them.
+    """
+    at = line_start(text, dash)
+    margin = dash - at
+    while (after := next_line(text, at)) <= content:
+        sign = _COMMENT.search(text, max(at, dash), after)
+        yield Splice(min(at + margin, sign.start()), sign.start(), "") if sign else Splice(at, after, "")
+        at = after
+    return at
 
 
-def _flow_cut(text: str, spans: Bounds, last: Seq[Node], first: int, after: int) -> Iterator[Splice]:
-    """Cut flow members with their comma: the one before them or, for the first members, the one after."""
-    end = spans[after - 1][1]
-    following = skip_gap(text, end)
-    separated = text.startswith(",", following)
-    if first == 0:
-        if after < len(spans):
-            yield Splice(spans[0][0], spans[after][0], "")
-        else:
-            yield Splice(spans[0][0], following + 1 if separated else end, "")
-        return
-    before, start = spans[first - 1][1], spans[first][0]
-    sign = text.rfind("#", before, start)
-    if sign < 0:
-        if not separated and _needs_comma(text, last[first - 1], before, end):
-            before = skip_gap(text, before) + 1
-        yield Splice(before, end, " " if text.startswith("#", end) and _is_plain(last[first - 1]) else "")
-        return
-    # A comment between members stays, with the comma before them if another member follows.
-    kept = line_end(text, sign)
-    comma = skip_gap(text, before)
-    if not separated:
-        if comma < kept and text[comma - 1] != ":":  # before a blank, `a:` would be a key
-            joined = text.startswith("#", comma + 1) and not text[comma - 1].isspace()
-            blank = " " if joined and _is_plain(last[first - 1]) else ""
-            yield Splice(comma, comma + 1, blank)
-        yield Splice(kept if BREAK.search(text, end, following) else start, end, "")
-    elif "#" in text[end:following]:
-        yield Splice(max(kept, comma + 1), end, "")
-        yield Splice(following, following + 1, "")
-    elif _LINE_IS_OVER.match(text, following + 1):
-        yield Splice(max(kept, comma + 1), following + 1, "")
-    else:
-        # The line break that ends the comment stays.
-        yield Splice(max(start, comma + 1), following + 1, "")
+def _behind_first_line(text: str, spans: Bounds, after: int) -> int:
+    """Return the index of the first of the members 1 to `after` that has a comment before it that stays, else `after`."""
+    between = (index for index in range(1, after) if comment_stays(text, spans[index - 1][1], spans[index][0]))
+    return next(between, after)
 
 
-def _needs_comma(text: str, last: Node, end: int, following: int) -> bool:
-    """Return whether only a comma ends a member: before a blank, `a:` would be a key; before a bracket, a tag goes on."""
-    return (text[end - 1] == ":" and text[following : following + 1].isspace()) or ends_with_tag(text, last, end)
-
-
-def _is_plain(last: Node) -> bool:
-    """Return whether a member ends with a plain scalar, which a "#" directly behind it would become part of."""
-    return isinstance(last, Alias) or (isinstance(last, Scalar) and not last.style)
+def _first_line_cut(text: str, start: int, end: int, following: int) -> Splice:
+    """Cut first members on the line of their collection: the next member takes their place, or the comments before it do."""
+    if comment_stays(text, end, following):
+        return Splice(blanks_start(text, start), line_end(text, end), "")
+    return Splice(start, following, "")
 
 
 def merge_cuts(text: str, root: Node, cuts: Seq[Splice]) -> list[Splice]:

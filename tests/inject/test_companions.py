@@ -73,3 +73,28 @@ def test_comments_around_a_removed_companion_do_not_follow_json(tmp_path: Path) 
     (tmp_path / "web.yaml").write_text(text.replace("---\n", "---\n# before\n"))
     assert run("sidecarctl remove logger . -i", tmp_path).code == 0
     assert (tmp_path / "web.yaml").read_text() == f"{pod}---\n# before\n"
+
+
+@pytest.mark.parametrize("margin", ["", "  "])
+@pytest.mark.parametrize(
+    ("written", "left"),
+    [
+        ("- # ours\n{0}  ", "{0}# ours\n"),
+        ("-\n{0}  # ours\n\n# also\n{0}  ", "{0}# ours\n# also\n"),
+        ("- &us # ours\n{0}  ", "{0}# ours\n"),
+        ("# before\n{0}- # ours\n{0}  ", "# before\n{0}# ours\n"),
+    ],
+)
+def test_comments_behind_the_dash_of_a_removed_companion_stay(
+    margin: str, written: str, left: str, tmp_path: Path
+) -> None:
+    pod = "kind: Pod\napiVersion: v1\nspec: {containers: [{name: web, image: web:1}]}\n"
+    pod += "metadata:\n  name: web\n  annotations:\n    note: |\n      last"
+    text = f"apiVersion: v1\nkind: List\nitems:\n{margin}- " + pod.replace("\n", f"\n{margin}  ") + "\n"
+    done = run("sidecarctl add logger", tmp_path, stdin=text)
+    assert done.code == 0, done.stderr
+    workload, companion = done.stdout.rsplit(f"\n{margin}- ", 1)
+    start = written.format(margin)
+    noted = f"{workload}\n{margin if start[0] == '-' else ''}{start}{companion}"
+    done = run("sidecarctl remove logger", tmp_path, stdin=noted)
+    assert (done.code, done.stdout) == (0, text + left.format(margin)), done.stderr

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.authoring import scaffold
+from sidecarctl.authoring import scaffold, test_cases, test_runner
+from sidecarctl.authoring.trial import Trial, TrialResult
+from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.files.directory import OutputError
 from tests.authoring.test_adopt import APP, BLOCK, VOLUMES
@@ -88,23 +90,82 @@ def test_link_in_the_repository_does_not_lead_new_files_out_of_it(
     assert not list(outside.iterdir())
 
 
+@pytest.fixture(params=["sidecars", "../elsewhere"])
+def own_library(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The library of a test: in the repository that is the working directory, or outside of it."""
+    (tmp_path / "repository/.git").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "repository")
+    return Path(request.param)
+
+
 def test_link_that_takes_the_place_of_a_library_does_not_lead_a_new_sidecar_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    repository, outside = tmp_path / "repository", tmp_path / "outside"
-    (repository / ".git").mkdir(parents=True)
-    monkeypatch.chdir(repository)
-    read = scaffold.read_sidecar
+    outside, read = tmp_path / "outside", scaffold.read_sidecar
 
     def swap(folder: Path, library: str) -> Sidecar:
-        (repository / "sidecars").rename(outside)
-        (repository / "sidecars").symlink_to(outside)
+        own_library.rename(outside)
+        own_library.symlink_to(outside)
         return read(folder, library)
 
     monkeypatch.setattr(scaffold, "read_sidecar", swap)
     with pytest.raises(OutputError, match="through a symbolic link"):
-        scaffold.write_files(scaffold.from_image(Path("sidecars"), "agent", "busybox:1.36.1", "jinja"))
+        scaffold.write_files(scaffold.from_image(own_library, "agent", "busybox:1.36.1", "jinja"))
     assert not list(outside.rglob("expected.yaml"))
+
+
+def test_link_that_takes_the_place_of_a_library_does_not_lead_expected_output_out(
+    own_library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scaffold.write_files(scaffold.from_image(own_library, "agent", "busybox:1.36.1", "jinja"))
+    (expected,) = own_library.rglob("expected.yaml")
+    expected.write_text("old\n")
+    outside, read = tmp_path / "outside", test_cases.read_case
+
+    def swap(sidecar: Sidecar, case: test_cases.Case) -> Trial:
+        own_library.rename(outside)
+        own_library.symlink_to(outside)
+        return read(sidecar, case)
+
+    monkeypatch.setattr(test_cases, "read_case", swap)
+    with pytest.raises(OutputError, match="through a symbolic link"):
+        list(test_runner.run_tests(Catalog((("own", own_library),)), [], update=True))
+    assert expected.read_text() == "old\n"
+
+
+@pytest.mark.parametrize("link", ["sidecars", "sidecars/agent/tests/deployment"])
+def test_link_in_the_repository_does_not_lead_expected_output_out_of_it(
+    link: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "repository/.git").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "repository")
+    scaffold.write_files(scaffold.from_image(Path("sidecars"), "agent", "busybox:1.36.1", "jinja"))
+    Path(link).rename(tmp_path / "outside")
+    Path(link).symlink_to(tmp_path / "outside")
+    (expected,) = (tmp_path / "outside").rglob("expected.yaml")
+    expected.write_text("old\n")
+    done = run("sidecarctl test --update", tmp_path / "repository")
+    assert done.code != 0
+    assert expected.read_text() == "old\n"
+
+
+@pytest.mark.parametrize("before", ["", "old\n"])
+def test_expected_output_that_changes_while_its_test_case_runs_is_not_overwritten(
+    before: str, own_library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scaffold.write_files(scaffold.from_image(own_library, "agent", "busybox:1.36.1", "jinja"))
+    (expected,) = own_library.rglob("expected.yaml")
+    expected.write_text(before) if before else expected.unlink()
+    run_trial = test_cases.run_trial
+
+    def change(trial: Trial) -> TrialResult:
+        expected.write_text("of another program\n")
+        return run_trial(trial)
+
+    monkeypatch.setattr(test_cases, "run_trial", change)
+    with pytest.raises(OutputError, match="changed since it was read"):
+        list(test_runner.run_tests(Catalog((("own", own_library),)), [], update=True))
+    assert expected.read_text() == "of another program\n"
 
 
 @pytest.mark.parametrize("command", ["init", "adopt k8s"])

@@ -262,6 +262,8 @@ class Handwriting:
         if not parts:
             return opening + self.rng.choice(("", " ")) + closing
         out = opening + (gap if spread or self.chance(0.3) else "")
+        while self.chance(self.noise / 4):
+            out += f" # first{self.newline}{' ' * column}"
         for index, part in enumerate(parts):
             final = index == len(parts) - 1
             comma = "," if not final or self.chance(0.2) else ""

@@ -1,4 +1,4 @@
-"""Removals next to block scalars: the text after a removed part keeps its meaning."""
+"""Removals next to block scalars and comments: the text after a removed part keeps its meaning."""
 
 from __future__ import annotations
 
@@ -141,3 +141,50 @@ def test_anchor_of_the_only_key_goes_with_it(text: str, expected: str) -> None:
     root = parse(text)
     assert root is not None
     assert splice(text, root, [Remove(("x", "k"))]).text == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "gone", "expected"),
+    [
+        ("k: [s,\n  # of m\n  m]\n", [0], "k: [\n  # of m\n  m]\n"),
+        ("k: [ s, # of s\n  # of m\n  m]\n", [0], "k: [\n  # of m\n  m]\n"),
+        ("k: [s, # of s\n  m]\n", [0], "k: [m]\n"),
+        ("k: [ # of k\n  s, # of s\n\n  # of m\n  m]\n", [0], "k: [ # of k\n\n  # of m\n  m]\n"),
+        ("k: [s, t, # of t\n  # of m\n  m]\n", [0, 1], "k: [\n  # of m\n  m]\n"),
+        ("k: [s,\n  # between\n  t,\n  # of m\n  m]\n", [0, 1], "k: [\n  # between\n  # of m\n  m]\n"),
+        ("k: [ s # of s\n  # of m\n  , m ]\n", [0], "k: [\n  # of m\n  m ]\n"),
+        ("k: [\r\n  s, # of s\r\n  # of m\r\n  m]\r\n", [0], "k: [\r\n  # of m\r\n  m]\r\n"),
+        ("k: [{a: 1},\n  # of m\n  [m]]\n", [0], "k: [\n  # of m\n  [m]]\n"),
+        ("k: [\n  m,\n  s, # of s\n  # of n\n  n]\n", [1], "k: [\n  m,\n  # of n\n  n]\n"),
+        ("k: [\n  m, # of m\n  s, # of s\n  n]\n", [1], "k: [\n  m, # of m\n  n]\n"),
+        ("k: [\n  m, s, # of m\n  n]\n", [1], "k: [\n  m, # of m\n  n]\n"),
+        ("k: [\n  m,\n  s # of m\n  , n]\n", [1], "k: [\n  m # of m\n  , n]\n"),
+        ("k: [\n  m, # of m\n  s # of s\n  ]\n", [1], "k: [\n  m # of m\n  ]\n"),
+        ("k: [\n  m,\n  s, # of s\n  # between\n  t # of t\n  ]\n", [1, 2], "k: [\n  m\n  # between\n  ]\n"),
+        ("k: [m, s, # of m\n  t, n]\n", [1, 2], "k: [m, # of m\n   n]\n"),
+        ("k:\n- - s # of s\n  # of m\n  - m\n", [], "k:\n-\n  # of m\n  - m\n"),
+    ],
+)
+def test_comment_before_a_member_that_stays_is_kept(text: str, gone: list[int], expected: str) -> None:
+    root = parse(text)
+    assert root is not None
+    paths: list[tuple[str | int, ...]] = [("k", index) for index in gone] or [("k", 0, 0)]
+    assert splice(text, root, [Remove(path) for path in paths]).text == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "gone", "expected"),
+    [
+        ("{s: 1,\n # of m\n m: 2}\n", "s", "{\n # of m\n m: 2}\n"),
+        ("{s: 1,\n # of m\n ? m\n : 2}\n", "s", "{\n # of m\n ? m\n : 2}\n"),
+        ("s: {a: {b: 1,\n # of c\n c: 2}}\n", "sab", "s: {a: {\n # of c\n c: 2}}\n"),
+        ("- s: 1 # of s\n  t: 2\n  # of m\n  m: 3\n", "st", "-\n  # of m\n  m: 3\n"),
+        ("- s: 1\n  # between\n  t: 2 # of t\n  # of m\n  m: 3\n", "st", "-\n  # between\n  # of m\n  m: 3\n"),
+        ("- s: |\n    1\n  # of m\n  m: 3\n", "s", "-\n  # of m\n  m: 3\n"),
+    ],
+)
+def test_comment_before_a_key_that_stays_is_kept(text: str, gone: str, expected: str) -> None:
+    root = parse(text)
+    assert root is not None
+    paths: list[tuple[str | int, ...]] = [(0, key) for key in gone] if text.startswith("-") else [tuple(gone)]
+    assert splice(text, root, [Remove(path) for path in paths]).text == expected
