@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import textwrap
 from pathlib import Path
 
@@ -329,6 +330,31 @@ def test_composition_behind_a_symbolic_link_is_not_written(added: Path) -> None:
     assert "sidecarctl.yaml is a symbolic link" in done.stderr
     assert (added / "libraries/acme").is_dir()
     assert "libraries/acme" in outside.read_text()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can change owners")
+@pytest.mark.parametrize("foreign", ["file", "link"])
+def test_composition_of_another_user_is_a_use_and_is_not_written(foreign: str, added: Path) -> None:
+    file = added / "sub" / "sidecarctl.yaml"
+    file.parent.mkdir()
+    text = COMPOSITION.replace("libraries/acme", "../libraries/acme")
+    if foreign == "link":
+        file.symlink_to("target.yaml")
+        (file.parent / "target.yaml").write_text(text)
+        os.chown(file.parent / "target.yaml", 1234, 1234)
+    else:
+        file.write_text(text)
+    os.chown(file, 1234, 1234, follow_symlinks=False)
+    before = snapshot(added)
+    done = sidecarctl("library remove acme", added)
+    reason = "sub/sidecarctl.yaml belongs to another user (uid 1234) and lists it"
+    assert (done.code, reason in done.stderr) == (2, True), done.stderr
+    assert snapshot(added) == before
+    done = sidecarctl("library remove acme --force", added)
+    assert done.code == 0, done.stderr
+    assert "warning: sub/sidecarctl.yaml is not changed: it belongs to another user (uid 1234)" in done.stderr
+    assert "its entry in sub" not in done.stderr
+    assert file.read_text() == text
 
 
 def test_link_in_a_library_is_deleted_and_not_followed(added: Path) -> None:
