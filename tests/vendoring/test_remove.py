@@ -407,6 +407,7 @@ UNREADABLE = {
     "kustomization that is too large": ("apps/kustomization.yaml", b"#" * 1_100_000),
     "invalid byte": ("web.yaml", USING.encode() + b"# \xff\n"),
     "invalid syntax": ("web.yaml", USING.encode() + b"  x: [\n"),
+    "invalid syntax and markup in quotes": ("web.yaml", USING.encode() + b'  restartPolicy: "{{ a }}"\n<<<<<<< HEAD\n'),
     "invalid record": ("web.yaml", USING.replace("inject: agent", "sidecars: '{}'").encode()),
     "invalid composition": ("prod.yaml", RULE.encode() + b"  x: [\n"),
 }
