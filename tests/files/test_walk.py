@@ -338,6 +338,48 @@ def test_gitignore_with_too_many_patterns_is_an_error(tmp_path: Path) -> None:
     assert "has more than 5,000 patterns" in str(error)
 
 
+@pytest.mark.parametrize("name", [".gitignore", "sub/.gitignore", ".git/info/exclude"])
+@pytest.mark.parametrize("pattern", ["{}", "{}/**/*.yaml"])
+def test_gitignore_that_cannot_be_read_is_an_error(
+    pattern: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in (tmp_path / ".git/info/exclude", tmp_path / "sub/a.yaml", tmp_path / name):
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(POD)
+    read = patterns.read_setting
+
+    def refuse(path: Path, way_out: str = "") -> bytes:
+        if path == tmp_path / name:
+            raise PermissionError(13, "Permission denied")
+        return read(path, way_out)
+
+    monkeypatch.setattr(patterns, "read_setting", refuse)
+    (error,) = read_inputs(InputOptions((pattern.format(tmp_path),))).errors
+    assert (error.message, "use --no-gitignore" in error.hint) == (
+        f"cannot read {tmp_path / name}: Permission denied",
+        True,
+    )
+    found = read_inputs(InputOptions((pattern.format(tmp_path),), WalkOptions(gitignore=False)))
+    assert [source.path for source, _ in found.sources] == [tmp_path / "sub/a.yaml"]
+
+
+def test_gitignore_that_is_no_file_has_no_patterns(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").mkdir()
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / ".gitignore").symlink_to("nowhere")
+    (tmp_path / "sub" / "a.yaml").write_text(POD)
+    assert walked(tmp_path)[0] == ["sub/a.yaml"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root can read all files")
+def test_gitignore_without_permission_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(POD)
+    (tmp_path / ".gitignore").write_text("!a.yaml\n")
+    (tmp_path / ".gitignore").chmod(0)
+    (error,) = read_inputs(InputOptions((str(tmp_path),))).errors
+    assert error.message == f"cannot read {tmp_path}/.gitignore: Permission denied"
+
+
 def test_gitignore_with_an_exponential_pattern_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".gitignore").write_text("*a" * 60 + "b\n")
     (tmp_path / f"{'a' * 100}.yaml").write_text(repository.WORKLOAD.format(name="web"))
