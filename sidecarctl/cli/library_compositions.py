@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,10 @@ from sidecarctl.yamltext.edits import Remove
 
 _NOT_WALKED = (".git", "node_modules")
 _WORDS = (b"sidecarctl.dev/", b"Composition")  # of every valid composition
+# Of a letter or a slash in a quoted value, and of a line break that its value does not have.
+_ESCAPE = re.compile(
+    rb"\\(?:(/)|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(?:\r?\n|\r|\xc2\x85|\xe2\x80[\xa8\xa9])[ \t]*)"
+)
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,21 @@ def find_files(start: Path, left_out: Collection[Path], errors: list[SidecarctlE
                 continue
             except OSError:  # a device, or too large for a composition
                 continue
-            if all(word in data for word in _WORDS):
+            if _may_be_composition(data):
                 yield path
+
+
+def _may_be_composition(data: bytes) -> bool:
+    """Return False for what is certainly no composition, whatever characters it writes as escapes."""
+    if b"\\" in data:
+        data = _ESCAPE.sub(_unescape, data)
+    return all(word in data for word in _WORDS)
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    slash, *codes = match.groups()
+    code = next((int(code, 16) for code in codes if code), 0)
+    return slash or (bytes([code]) if 0 < code < 128 else b"")
 
 
 def _has_code_of_others(path: Path) -> bool:

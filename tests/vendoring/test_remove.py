@@ -126,6 +126,20 @@ def test_library_with_an_invalid_sidecar_in_use_is_kept(acme: Path, shop: Path) 
     {
         "byte order mark": ("sidecarctl.yaml", f"\ufeff{RULE}"),
         "JSON": ("sidecarctl.yaml", json.dumps(yaml.safe_load(RULE), indent=2)),
+        "JSON with escaped slashes": (
+            "sidecarctl.yaml",
+            json.dumps(yaml.safe_load(RULE), indent=2).replace("/", "\\/"),
+        ),
+        "JSON with escaped letters": (
+            "sidecarctl.yaml",
+            json.dumps(yaml.safe_load(RULE)).replace('"s', '"\\u0073').replace('"C', '"\\u0043'),
+        ),
+        "escaped letters": (
+            "sidecarctl.yaml",
+            RULE.replace("sidecarctl.dev/v1alpha1", '"\\x73idecarctl\\U0000002edev\\/v1alpha1"').replace(
+                "kind: Composition", '"kind": "Compo\\\n  sit\\u0069on"'
+            ),
+        ),
         "flow style": ("sidecarctl.yaml", yaml.safe_dump(yaml.safe_load(RULE), default_flow_style=True, width=1000)),
         "indented": ("sidecarctl.yaml", textwrap.indent(RULE, "  ")),
         "ignored by Git": ("ignored.yaml", RULE),
