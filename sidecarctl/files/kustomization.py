@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from sidecarctl.files.real_paths import RealPath
 
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-# Keys whose items are paths, or mappings with a path, of files that are not manifests.
-_PATCHES = ("patches", "patchesStrategicMerge", "patchesJson6902")
+# Keys are compared without case, as kustomize does. The items of these are paths, or mappings with a path, of files that are
+# not manifests.
+_PATCHES = ("patches", "patchesstrategicmerge", "patchesjson6902")
 _SETTINGS = ("configurations", "crds", "transformers", "generators", "validators", "replacements")
-_GENERATORS = ("configMapGenerator", "secretGenerator")
+_GENERATORS = ("configmapgenerator", "secretgenerator")
 _MOST_RESOURCES = 10_000  # of one kustomization with all that it includes
 _WAY_OUT = "to leave out its directory instead, use --exclude"
-_CHARTS = ("helmCharts", "helmChartInflationGenerator")
+_CHARTS = ("helmcharts", "helmchartinflationgenerator")
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def _parse(path: Path, stamp: Stamp) -> tuple[NamedFiles, bool]:
         problem.message = f"cannot read kustomization, so its patches are unknown: {problem.message}"
         problem.hint = "; ".join(filter(None, (problem.hint, _WAY_OUT)))
         raise
-    value = next((one for one in values if isinstance(one, dict)), {})
+    value = _fold_keys(next((one for one in values if isinstance(one, dict)), {}))
     named = NamedFiles(
         _absolute(path.parent, _items(value, ("resources", "bases", "components"))),
         _absolute(path.parent, _items(value, _PATCHES)),
@@ -163,10 +164,10 @@ def _value(document: Document) -> object:
 
 def _adds_selectors(value: dict[str, Any]) -> bool:
     """Return True if a kustomization adds its labels to selectors."""
-    return bool(value.get("commonLabels")) or any(one.get("includeSelectors") for one in _mappings(value.get("labels")))
+    return bool(value.get("commonlabels")) or any(one.get("includeselectors") for one in _mappings(value.get("labels")))
 
 
-def _absolute(directory: Path, names: Iterator[str]) -> frozenset[str]:
+def _absolute(directory: Path, names: Iterable[str]) -> frozenset[str]:
     return frozenset(str(absolute(directory / name)) for name in names if _is_path(name))
 
 
@@ -178,7 +179,7 @@ def _is_path(text: str) -> bool:
 def _items(value: dict[str, Any], keys: tuple[str, ...]) -> Iterator[str]:
     for key in keys:
         for item in _list(value.get(key)):
-            path = item.get("path") if isinstance(item, dict) else item
+            path = _fold_keys(item).get("path") if isinstance(item, dict) else item
             if isinstance(path, str):
                 yield path
 
@@ -186,18 +187,29 @@ def _items(value: dict[str, Any], keys: tuple[str, ...]) -> Iterator[str]:
 def _other_paths(value: dict[str, Any]) -> Iterator[str]:
     yield from _items(value, _SETTINGS)
     openapi = value.get("openapi")
-    if isinstance(openapi, dict) and isinstance(openapi.get("path"), str):
-        yield openapi["path"]
+    path = _fold_keys(openapi).get("path") if isinstance(openapi, dict) else None
+    if isinstance(path, str):
+        yield path
     for key in _GENERATORS:
         for generator in _mappings(value.get(key)):
-            for text in (*_list(generator.get("files")), *_list(generator.get("envs")), generator.get("env")):
-                if isinstance(text, str):
-                    yield text.rpartition("=")[2]
+            yield from _generated(generator)
     for key in _CHARTS:
         for chart in _mappings(value.get(key)):
-            for text in (chart.get("valuesFile"), chart.get("values"), *_list(chart.get("additionalValuesFiles"))):
-                if isinstance(text, str):
-                    yield text
+            yield from _values_files(chart)
+
+
+def _generated(generator: dict[str, Any]) -> Iterator[str]:
+    """Yield the files of a generator of ConfigMaps or Secrets."""
+    for text in (*_list(generator.get("files")), *_list(generator.get("envs")), generator.get("env")):
+        if isinstance(text, str):
+            yield text.rpartition("=")[2]
+
+
+def _values_files(chart: dict[str, Any]) -> Iterator[str]:
+    """Yield the files with values of a Helm chart."""
+    for text in (chart.get("valuesfile"), chart.get("values"), *_list(chart.get("additionalvaluesfiles"))):
+        if isinstance(text, str):
+            yield text
 
 
 def _list(value: object) -> list[Any]:
@@ -205,4 +217,9 @@ def _list(value: object) -> list[Any]:
 
 
 def _mappings(value: object) -> Iterator[dict[str, Any]]:
-    return (item for item in _list(value) if isinstance(item, dict))
+    return (_fold_keys(item) for item in _list(value) if isinstance(item, dict))
+
+
+def _fold_keys(value: dict[Any, Any]) -> dict[str, Any]:
+    """Return a mapping with its keys without case. Of keys that differ in case, the last in alphabetical order counts, as in Go."""
+    return {key.casefold(): value[key] for key in sorted(filter(lambda key: isinstance(key, str), value))}

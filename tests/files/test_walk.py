@@ -275,7 +275,15 @@ def test_path_without_a_manifest_is_an_error_that_says_what_is_there(tmp_path: P
     assert "helm template" in error.hint
 
 
-@pytest.mark.parametrize("labels", ["commonLabels: {app: a}", "labels: [{pairs: {app: a}, includeSelectors: true}]"])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        "commonLabels: {app: a}",
+        "labels: [{pairs: {app: a}, includeSelectors: true}]",
+        "commonlabels: {app: a}",
+        "Labels: [{pairs: {app: a}, includeselectors: true}]",
+    ],
+)
 def test_resource_without_a_selector_is_partial_if_its_kustomization_adds_one(labels: str, tmp_path: Path) -> None:
     text = repository.WORKLOAD.format(name="web").replace("  selector:\n    matchLabels:\n      app: web\n", "")
     (tmp_path / "web.yaml").write_text(text)
@@ -631,6 +639,39 @@ def test_last_of_duplicate_keys_in_a_kustomization_counts(repeated: str, tmp_pat
     for mark in ("", "\ufeff"):
         (tmp_path / "kustomization.yaml").write_text(mark + text, "utf-8")
         assert walked(tmp_path) == (["web.yaml"], {"kustomization.yaml": KUSTOMIZATION, "patch.yaml": PATCH})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Patches: [{path: patch.yaml}]",
+        "patches: [{Path: patch.yaml}]",
+        "patche\u017f: [{path: patch.yaml}]",
+        "patches: [{path: patch.yaml}]\nPatches: [{path: web.yaml}]",
+        "patchesStrategicmerge: [patch.yaml]",
+        "PATCHESJSON6902: [{path: patch.yaml}]",
+    ],
+)
+def test_keys_of_a_kustomization_count_in_any_case(text: str, tmp_path: Path) -> None:
+    for name in ("web.yaml", "patch.yaml"):
+        (tmp_path / name).write_text(repository.WORKLOAD.format(name="web"))
+    (tmp_path / "kustomization.yaml").write_text(f"{text}\n", "utf-8")
+    assert walked(tmp_path) == (["web.yaml"], {"kustomization.yaml": KUSTOMIZATION, "patch.yaml": PATCH})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "configmapgenerator: [{name: a, Files: [data.yaml]}]",
+        "helmcharts: [{name: a, ValuesFile: data.yaml}]",
+        "openAPI: {Path: data.yaml}",
+        "Configurations: [data.yaml]",
+    ],
+)
+def test_keys_of_settings_in_a_kustomization_count_in_any_case(text: str, tmp_path: Path) -> None:
+    (tmp_path / "data.yaml").write_text(POD)
+    (tmp_path / "kustomization.yaml").write_text(f"{text}\n")
+    assert walked(tmp_path)[1] == {"kustomization.yaml": KUSTOMIZATION, "data.yaml": KUSTOMIZATION}
 
 
 def test_kustomization_among_the_templates_of_a_chart_is_not_read(tmp_path: Path) -> None:
