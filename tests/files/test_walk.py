@@ -674,6 +674,78 @@ def test_keys_of_settings_in_a_kustomization_count_in_any_case(text: str, tmp_pa
     assert walked(tmp_path)[1] == {"kustomization.yaml": KUSTOMIZATION, "data.yaml": KUSTOMIZATION}
 
 
+PATCHING = "{{apiVersion: builtin, kind: {}, metadata: {{name: a}}, {}}}\n"
+PLUGINS = {
+    "a patch": ("plugins/t.yaml", "PatchTransformer", "path: patch.yaml"),
+    "a key in another case": ("plugins/t.yaml", "PatchTransformer", "Path: patch.yaml"),
+    "a JSON patch": ("plugins/t.yaml", "PatchJson6902Transformer", "path: patch.yaml"),
+    "several patches": ("plugins/t.yaml", "PatchStrategicMergeTransformer", "paths: [gone.yaml, patch.yaml]"),
+    "a directory": ("plugins", "PatchTransformer", "path: patch.yaml"),
+    "an inline document": ("inline", "PatchTransformer", "path: patch.yaml"),
+}
+
+
+@pytest.mark.parametrize("what", PLUGINS)
+def test_patch_that_a_transformer_of_a_kustomization_names_is_left_out(what: str, tmp_path: Path) -> None:
+    named, kind, fields = PLUGINS[what]
+    (tmp_path / "plugins").mkdir()
+    for name in ("web.yaml", "patch.yaml", "plugins/patch.yaml"):
+        (tmp_path / name).write_text(repository.WORKLOAD.format(name="web"))
+    plugin = PATCHING.format(kind, fields)
+    (tmp_path / "plugins/t.yaml").write_text(f"# two documents\n---\n{plugin}")
+    (tmp_path / "plugins/kustomization.yaml").write_text("resources: [t.yaml]\n")
+    listed = f"|-\n  {plugin}" if named == "inline" else named
+    (tmp_path / "kustomization.yaml").write_text(f"resources: [web.yaml]\ntransformers:\n- {listed}\n")
+    names, skipped = walked(tmp_path)
+    assert skipped["patch.yaml"] == PATCH
+    assert names == (["web.yaml"] if named == "plugins" else ["web.yaml", "plugins/patch.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("ConfigMapGenerator", "files: [a=data.yaml]"),
+        ("SecretGenerator", "envs: [data.yaml]"),
+        ("HelmChartInflationGenerator", "valuesFile: data.yaml"),
+        ("ReplacementTransformer", "replacements: [{path: data.yaml}]"),
+    ],
+)
+def test_file_that_a_plugin_of_a_kustomization_names_is_left_out(kind: str, fields: str, tmp_path: Path) -> None:
+    (tmp_path / "data.yaml").write_text(POD)
+    (tmp_path / "plugin.yaml").write_text(PATCHING.format(kind, fields))
+    (tmp_path / "kustomization.yaml").write_text("generators: [plugin.yaml]\n")
+    assert walked(tmp_path)[1]["data.yaml"] == KUSTOMIZATION
+
+
+def test_plugin_of_a_kustomization_that_cannot_be_parsed_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(POD)
+    (tmp_path / "t.yaml").write_text("kind: [\n")
+    for text in ("[t.yaml]", "['{kind: [']"):
+        (tmp_path / "kustomization.yaml").write_text(f"transformers: {text}\n")
+        (error,) = read_inputs(InputOptions((str(tmp_path),))).errors
+        assert error.message.startswith("cannot read kustomization, so its patches are unknown: ")
+    (tmp_path / "kustomization.yaml").write_text("transformers: [t.yaml]\n")
+    assert walked(tmp_path, WalkOptions((Exclude("t.yaml", tmp_path),)))[0] == ["web.yaml"]
+
+
+@pytest.mark.parametrize("name", ["a\\0b", "x" * 5000, ".", "gone.yaml", "https://example.com/a?b=c", "pipe"])
+def test_plugin_of_a_kustomization_that_is_no_file_names_nothing(name: str, tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(POD)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "kustomization.yaml").write_text(f'transformers: ["{name}"]\nresources: [web.yaml]\n')
+    assert walked(tmp_path)[0] == ["web.yaml"]
+
+
+def test_changed_plugin_of_a_kustomization_is_read_again(tmp_path: Path) -> None:
+    (tmp_path / "kustomization.yaml").write_text("transformers: [t.yaml]\n")
+    for name in ("web.yaml", "patch.yaml"):
+        (tmp_path / name).write_text(repository.WORKLOAD.format(name="web"))
+    for name, other in (("web", "patch"), ("patch", "web")):
+        (tmp_path / "t.yaml").write_text(PATCHING.format("PatchTransformer", f"path: {name}.yaml"))
+        assert walked(tmp_path)[0] == [f"{other}.yaml"]
+
+
 def test_kustomization_among_the_templates_of_a_chart_is_not_read(tmp_path: Path) -> None:
     templates = tmp_path / "chart" / "templates"
     templates.mkdir(parents=True)
