@@ -43,7 +43,11 @@ def find_files(start: Path, left_out: Collection[Path], errors: list[SidecarctlE
 
     `-c` and `spec.include` accept any file, also one that Git ignores, so it counts whatever its name and directory.
     """
-    for root, directories, files in os.walk(start):
+
+    def report(problem: OSError) -> None:
+        errors.append(InputError(f"cannot read directory {Path(problem.filename)}: {problem.strerror}"))
+
+    for root, directories, files in os.walk(start, onerror=report):
         here = Path(root)
         directories[:] = sorted(
             each
@@ -78,7 +82,8 @@ def _unescape(match: re.Match[bytes]) -> bytes:
 
 def _has_code_of_others(path: Path) -> bool:
     """Return whether a directory has code of others: another work tree or installed packages."""
-    return path.name in _NOT_WALKED or (path / ".git").exists() or (path / "pyvenv.cfg").exists()
+    # In a directory without permission, `Path.exists` raises PermissionError before Python 3.14.
+    return path.name in _NOT_WALKED or any(os.path.exists(path / name) for name in (".git", "pyvenv.cfg"))  # noqa: PTH110
 
 
 def find_entries(paths: Sequence[Path], directory: Path) -> Entries:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sidecarctl.cli.library_compositions import find_files
+from sidecarctl.errors import SidecarctlError
 from tests.vendoring.repository_kit import POD, commit, sidecarctl, snapshot, write_sidecar
 
 COMPOSITION = """\
@@ -440,6 +442,29 @@ def test_library_is_kept_while_its_uses_are_unknown(case: str, added: Path) -> N
     assert snapshot(added) == before
     done = sidecarctl("library remove acme --force", added)
     assert done.code == 0, done.stderr
+
+
+def test_uses_in_a_directory_that_cannot_be_read_are_unknown(added: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = added / ".closed"
+    closed.mkdir()
+    exists, scan = Path.exists, os.scandir
+
+    def refuse(path: Path) -> bool:
+        """As for a directory without permission before Python 3.14."""
+        if path.parent == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return exists(path)
+
+    def list_directory(path: str) -> object:
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    monkeypatch.setattr(os, "scandir", list_directory)
+    errors: list[SidecarctlError] = []
+    assert list(find_files(added, (), errors)) == []
+    assert [error.message for error in errors] == [f"cannot read directory {closed}: Permission denied"]
 
 
 def test_repository_without_manifests_does_not_keep_a_library(added: Path) -> None:
