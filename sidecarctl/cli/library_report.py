@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sidecarctl.catalog.catalog import LOCK_FILE
 from sidecarctl.cli import console
+from sidecarctl.cli.library_compositions import Entries
 from sidecarctl.files.directory import open_directory
 from sidecarctl.files.signals import temporary_directory
 from sidecarctl.lazy_dataclass import dataclass, replace
@@ -117,22 +118,27 @@ def describe_update(update: Update, home: Path, *, dry_run: bool) -> list[str]:
     return [*lines, head, *_sidecar_lines(update.sidecars, color, width)]
 
 
-def describe_removal(library: LockedLibrary, home: Path, files: Sequence[Path], *, dry_run: bool) -> list[str]:
-    """Return the report of a removed library: what was deleted, and the compositions that no longer list it."""
+def describe_removal(library: LockedLibrary, home: Path, entries: Entries, *, dry_run: bool) -> list[str]:
+    """Return the report of a removed library: what was deleted, and the compositions that list it: no longer, or still."""
     word = "would remove" if dry_run else "removed"
     directory = library.directory(home)
     exists = directory.is_dir()
     places = [
         *([directory.as_posix()] if exists else []),
         f"its entry in {LOCK_FILE}",
-        *(f"its entry in {file}" for file in files),
+        *(f"its entry in {file.path}" for file in entries.files),
     ]
-    lines = [f"{paint(word, 'removed', console.color())} library {library.name}: {visible(', '.join(places))}"]
-    if exists:
-        return lines
     color = console.color()
-    missing = f"{directory.as_posix()} does not exist, so rules and manifests with its sidecars are unknown"
-    return [f"{paint('warning:', 'warning', color)} {visible(missing)}", *lines]
+    warnings = [
+        f"{path} is not changed: it belongs to another user (uid {owner}), and lists the library"
+        for path, owner in entries.foreign
+    ]
+    if not exists:
+        warnings.append(f"{directory.as_posix()} does not exist, so rules and manifests with its sidecars are unknown")
+    return [
+        *(f"{paint('warning:', 'warning', color)} {visible(warning)}" for warning in warnings),
+        f"{paint(word, 'removed', color)} library {library.name}: {visible(', '.join(places))}",
+    ]
 
 
 def _revision(locked: LockedLibrary) -> str:

@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.cli.inputs import Inputs, input_options, read_inputs
 from sidecarctl.cli.libraries import open_libraries
+from sidecarctl.cli.library_compositions import Entries, find_entries, find_files, is_same
 from sidecarctl.cli.options import InputFlags
 from sidecarctl.cli.rule_config import nearest_kinds
 from sidecarctl.cli.selection import find_workloads
 from sidecarctl.composition.annotations import INJECT, list_namespaces, read_annotations, split_names
 from sidecarctl.composition.composition_file import CompositionFile, read_file
-from sidecarctl.composition.edit import edit_composition
 from sidecarctl.composition.includes import resolve_includes
 from sidecarctl.composition.layers import EVERY_SIDECAR, Layer
-from sidecarctl.errors import InputError, LibraryError, SidecarctlError, UsageError
+from sidecarctl.errors import InputError, LibraryError, SidecarctlError
 from sidecarctl.files.patterns import repository_root
-from sidecarctl.files.sources import SUFFIXES, Source, read_small, read_source
-from sidecarctl.files.write import Write
-from sidecarctl.findings import PathTuple
+from sidecarctl.files.sources import SUFFIXES
 from sidecarctl.kube.kinds import Kinds
 from sidecarctl.kube.workload import may_hold
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.record.annotation import Record
 from sidecarctl.record.annotation import read as read_record
 from sidecarctl.record.paths import RecordError
-from sidecarctl.yamltext.edits import Remove
 from sidecarctl.yamltext.stream import split_readable
 
-_NOT_WALKED = (".git", "node_modules")
 _PREFIX = "sidecarctl.dev/"  # of every annotation
-_WORDS = (_PREFIX.encode(), b"Composition")  # of every valid composition
 
 
 @dataclass(frozen=True)
@@ -43,13 +37,13 @@ class Uses:
 
     rules      rules and defaults of compositions, each with the sidecar: `sidecarctl.yaml:9:5: rule "front" adds agent`
     objects    workloads that have or request a sidecar, and Namespaces that request one: `Pod/web has agent`
-    files      the compositions that list the directory, without it
+    entries    the compositions that list the directory
     errors     why manifests or compositions cannot be read: their uses are unknown
     """
 
     rules: tuple[str, ...]
     objects: tuple[str, ...]
-    files: tuple[Write, ...]
+    entries: Entries
     errors: tuple[SidecarctlError, ...] = ()
 
 
@@ -70,16 +64,16 @@ def find_uses(directory: Path, home: Path) -> Uses:
     """Return what uses the library in `directory`, in the repository of `home`, the directory of the lock file.
 
     Without a repository, only what is below `home` counts. Of a directory that does not exist, the sidecars are unknown, so
-    only the files are found. Raises EditRefused or UsageError for a composition whose entry cannot be removed.
+    only the entries are found. Raises EditRefused or UsageError for a composition whose entry cannot be removed.
     """
     root = Path(os.path.relpath(repository_root(home.resolve())))
     errors: list[SidecarctlError] = []
-    paths = list(_find_files(home, (directory,), errors))
-    if not _is_same(root, home):
-        paths += _find_files(root, (directory, home), errors)
-    files = tuple(write for path in paths for write in _without_directory(path, directory))
+    paths = list(find_files(home, (directory,), errors))
+    if not is_same(root, home):
+        paths += find_files(root, (directory, home), errors)
+    entries = find_entries(paths, directory)
     if not directory.is_dir():
-        return Uses((), (), files)
+        return Uses((), (), entries)
     names = Catalog((("", directory),)).names()
     catalogs = [open_libraries()]
     rules: dict[str, None] = {}
@@ -109,37 +103,7 @@ def find_uses(directory: Path, home: Path) -> Uses:
         for text, request in (*_workload_requests(inputs, _kinds_of(selections), errors), *_namespace_requests(inputs))
         if _is_from(catalogs, request, directory, names)
     )
-    return Uses(tuple(rules), objects, files, tuple(errors))
-
-
-def _find_files(start: Path, left_out: Collection[Path], errors: list[SidecarctlError]) -> Iterator[Path]:
-    """Yield the files below `start` that may be compositions, without other repositories and the directories left out.
-
-    `-c` and `spec.include` accept any file, also one that Git ignores, so it counts whatever its name and directory.
-    """
-    for root, directories, files in os.walk(start):
-        here = Path(root)
-        directories[:] = sorted(
-            each
-            for each in directories
-            if not (_is_foreign(here / each) or any(_is_same(here / each, other) for other in left_out))
-        )
-        for path in (here / name for name in sorted(files)):
-            try:
-                data = read_small(path)
-            except PermissionError as problem:
-                if path.suffix in SUFFIXES:
-                    errors.append(InputError(f"cannot read {path}: {problem.strerror}"))
-                continue
-            except OSError:  # a device, or too large for a composition
-                continue
-            if all(word in data for word in _WORDS):
-                yield path
-
-
-def _is_foreign(path: Path) -> bool:
-    """Return whether a directory has code of others: another work tree or installed packages."""
-    return path.name in _NOT_WALKED or (path / ".git").exists() or (path / "pyvenv.cfg").exists()
+    return Uses(tuple(rules), objects, entries, tuple(errors))
 
 
 def _read_selections(paths: Sequence[Path], errors: list[SidecarctlError]) -> list[_Selection]:
@@ -255,38 +219,3 @@ def _finds(catalog: Catalog, requests: Sequence[str], directory: Path) -> bool:
         except SidecarctlError:
             continue
     return False
-
-
-def _is_same(path: Path, directory: Path) -> bool:
-    """Return whether a path leads to a directory; False for one that cannot be followed, such as a link to itself."""
-    try:
-        return path.resolve() == directory.resolve()
-    except (OSError, RuntimeError, ValueError):
-        return False
-
-
-def _without_directory(path: Path, directory: Path) -> Iterator[Write]:
-    """Yield the composition without the entries that are the directory, if it has some: its own, and of environments."""
-    try:
-        file = read_file(path)
-    except SidecarctlError:
-        return
-    spec = file.value["spec"]
-    layers: dict[PathTuple, Mapping[str, Any]] = {("spec",): spec}
-    layers |= {("spec", "environments", name): each for name, each in spec.get("environments", {}).items()}
-    edits = [each for at, layer in layers.items() for each in _removals(layer, at, path.parent, directory)]
-    if edits and path.is_symlink():
-        raise UsageError(
-            f"{path} is a symbolic link, and lists the library", hint="edit the file that it points to first"
-        )
-    if edits:
-        read = read_source(Source(str(path), path))
-        yield Write(path, edit_composition(read.text, str(path), lambda value: edits), read.stamp)
-
-
-def _removals(layer: Mapping[str, Any], at: PathTuple, parent: Path, directory: Path) -> list[Remove]:
-    """Return the edits that remove the directory from `libraries` at a path of a composition."""
-    listed = layer.get("libraries", ())
-    own = [index for index, name in enumerate(listed) if _is_same(parent / name, directory)]
-    holder = (*at, "libraries")
-    return [Remove(holder)] if own and len(own) == len(listed) else [Remove((*holder, index)) for index in own]

@@ -68,13 +68,11 @@ def classify(text: str, *, gets_selectors: bool = False) -> str:
     if "" in kinds:
         if _YTT.search(text):
             return TEMPLATE
-        if _MARKUP.search(text) and _is_template(text):
+        if _is_template(text):
             return TEMPLATE
         lacks = gets_selectors and "selector" not in text and any(_is_selected(part) for part in parts)
         return PARTIAL if lacks or _is_partial(text, parts) else ""
-    return next(
-        (kind for kind in kinds if kind != OTHER), TEMPLATE if _MARKUP.search(text) and _is_template(text) else OTHER
-    )
+    return next((kind for kind in kinds if kind != OTHER), TEMPLATE if _is_template(text) else OTHER)
 
 
 def _describe_part(part: str) -> str:
@@ -157,13 +155,11 @@ def _is_object(value: Any) -> bool:
 
 
 def _is_template(text: str) -> bool:
-    """Return True if a text with template markup cannot be parsed as it is."""
-    try:
-        for document in split(text):
-            document.root  # noqa: B018
-    except InputError:
-        return True
-    return False
+    if not _MARKUP.search(text):
+        return False
+    from sidecarctl.files.templates import is_template  # most texts do without
+
+    return is_template(text)
 
 
 def _is_selected(part: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
+import stat
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -247,13 +248,29 @@ def named_root(folder: Path) -> Path:
 
 
 def _read_spec(directory: Path, is_root: bool) -> _Spec | None:
-    """Return the patterns of a directory, None without any."""
+    """Return the patterns of a directory, None without any.
+
+    Raises InputError for a file that cannot be read: what Git ignores would be changed.
+    """
     files = ([directory / ".git" / "info" / "exclude"] if is_root else []) + [directory / GITIGNORE]
     found = []
     for file in files:
-        with suppress(OSError):
-            found.append((file, stamp_of(file.stat())))
+        with _readable(file), suppress(FileNotFoundError, NotADirectoryError):
+            status = file.stat()
+            if stat.S_ISREG(status.st_mode):
+                found.append((file, stamp_of(status)))
     return _compile_files(directory, tuple(found)) if found else None
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    """Raise InputError in place of an OSError."""
+    try:
+        yield
+    except OSError as problem:
+        raise InputError(
+            f"cannot read {file}: {problem.strerror or problem}", hint="check its permissions, or use --no-gitignore"
+        ) from None
 
 
 # A glob looks up each file that it finds by itself.
@@ -261,10 +278,8 @@ def _read_spec(directory: Path, is_root: bool) -> _Spec | None:
 def _compile_files(directory: Path, files: tuple[tuple[Path, Stamp], ...]) -> _Spec | None:
     lines: list[str] = []
     for file, _ in files:
-        try:
+        with _readable(file), suppress(FileNotFoundError):
             lines += _split_lines(read_setting(file, "use --no-gitignore").decode("utf-8", "replace"))
-        except OSError:
-            continue
     lines = [line for line in lines if line.strip() and not line.startswith("#")]
     if not lines:
         return None

@@ -94,8 +94,46 @@ TEXTS = {
         PARTIAL,
     ),
     "a Helm template": ("apiVersion: v1\nkind: Pod\nmetadata:\n  name: {{ .Release.Name }}\n", TEMPLATE),
+    "a template with a comment": (
+        "{# a #}\napiVersion: v1\nkind: Pod\nmetadata: {name: {{ a }}, namespace: b}\n",
+        TEMPLATE,
+    ),
     "a template with blocks": ("{{- if .Values.a }}\napiVersion: v1\nkind: Pod\n{{- end }}\n", TEMPLATE),
     "a Jinja template": ("{% for a in b %}\napiVersion: v1\nkind: Pod\n{% endfor %}\n", TEMPLATE),
+    "a template with an expression in quotes that breaks them": (
+        'apiVersion: v1\nkind: Pod\nmetadata: {name: "{{ a | default "b" }}"}\n',
+        TEMPLATE,
+    ),
+    "a template with lines in place of a value": (
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  labels: {{- toYaml .a | nindent 4 }}\n    b: c\n",
+        TEMPLATE,
+    ),
+    "a template with expressions as keys": (
+        "apiVersion: v1\nkind: ConfigMap\ndata:\n  {{ .a }}: {{ .b }}\n  {{ .c }}: {{ .d }}\n",
+        TEMPLATE,
+    ),
+    "a template with a line of two expressions": (
+        "apiVersion: v1\nkind: Pod\n  {{ if .a }} {{ if .b }}\n spec: {}\n{{ end }}{{ end }}\n",
+        TEMPLATE,
+    ),
+    "a template with braces in a string": (
+        'apiVersion: v1\nkind: Pod\nmetadata:\n  name: {{ "{{" }} a {{ "}}" }}\n',
+        TEMPLATE,
+    ),
+    "a template with a line in a block scalar that ends it": (
+        "apiVersion: v1\nkind: ConfigMap\ndata:\n  a: |\n    b\n{{- if .c }}\n    d\n{{- end }}\n",
+        TEMPLATE,
+    ),
+    "a syntax error and markup in quotes": (
+        'apiVersion: v1\nkind: Pod\nmetadata: {name: "{{ a }}"}\n<<<<<<< HEAD\nspec: {}\n',
+        "",
+    ),
+    "a syntax error and markup in a comment": ("apiVersion: v1\nkind: Pod # {{ a }}\nspec: [\n", ""),
+    "a syntax error and markup in a block scalar": (
+        "apiVersion: v1\nkind: ConfigMap\ndata:\n  a: |\n    {{ range . }}\n\n    b\n  b: [\n",
+        "",
+    ),
+    "a syntax error and markup without an end": ("apiVersion: v1\nkind: Pod\nspec: [ # {{ a\n", ""),
     "a ytt template": (
         "#@ load('@ytt:data', 'data')\napiVersion: v1\nkind: Pod\nspec: #@ data.values.spec\n",
         TEMPLATE,
@@ -154,3 +192,10 @@ def test_workload_that_gets_its_selector_from_a_kustomization_is_partial() -> No
     text = WORKLOAD.format(name="web").replace("  selector:\n    matchLabels:\n      app: web\n", "")
     assert (classify(text), classify(text, gets_selectors=True)) == ("", PARTIAL)
     assert classify(WORKLOAD.format(name="web"), gets_selectors=True) == ""
+
+
+@pytest.mark.parametrize("part", ["{{", "{{ ", '{{ "', "{{`", "{%", "<%", "{ ", "} ", "{{ a }}", ": |\n", "\t"])
+def test_search_for_template_markup_takes_linear_time(part: str) -> None:
+    started = time.process_time()
+    classify("apiVersion: v1\nkind: Pod\nspec: [ # {{ a\n" + part * 20_000)
+    assert time.process_time() - started < 1

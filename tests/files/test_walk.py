@@ -275,7 +275,15 @@ def test_path_without_a_manifest_is_an_error_that_says_what_is_there(tmp_path: P
     assert "helm template" in error.hint
 
 
-@pytest.mark.parametrize("labels", ["commonLabels: {app: a}", "labels: [{pairs: {app: a}, includeSelectors: true}]"])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        "commonLabels: {app: a}",
+        "labels: [{pairs: {app: a}, includeSelectors: true}]",
+        "commonlabels: {app: a}",
+        "Labels: [{pairs: {app: a}, includeselectors: true}]",
+    ],
+)
 def test_resource_without_a_selector_is_partial_if_its_kustomization_adds_one(labels: str, tmp_path: Path) -> None:
     text = repository.WORKLOAD.format(name="web").replace("  selector:\n    matchLabels:\n      app: web\n", "")
     (tmp_path / "web.yaml").write_text(text)
@@ -336,6 +344,48 @@ def test_gitignore_with_too_many_patterns_is_an_error(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("b\n" * 5_001)
     (error,) = read_inputs(InputOptions((str(tmp_path),))).errors
     assert "has more than 5,000 patterns" in str(error)
+
+
+@pytest.mark.parametrize("name", [".gitignore", "sub/.gitignore", ".git/info/exclude"])
+@pytest.mark.parametrize("pattern", ["{}", "{}/**/*.yaml"])
+def test_gitignore_that_cannot_be_read_is_an_error(
+    pattern: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in (tmp_path / ".git/info/exclude", tmp_path / "sub/a.yaml", tmp_path / name):
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(POD)
+    read = patterns.read_setting
+
+    def refuse(path: Path, way_out: str = "") -> bytes:
+        if path == tmp_path / name:
+            raise PermissionError(13, "Permission denied")
+        return read(path, way_out)
+
+    monkeypatch.setattr(patterns, "read_setting", refuse)
+    (error,) = read_inputs(InputOptions((pattern.format(tmp_path),))).errors
+    assert (error.message, "use --no-gitignore" in error.hint) == (
+        f"cannot read {tmp_path / name}: Permission denied",
+        True,
+    )
+    found = read_inputs(InputOptions((pattern.format(tmp_path),), WalkOptions(gitignore=False)))
+    assert [source.path for source, _ in found.sources] == [tmp_path / "sub/a.yaml"]
+
+
+def test_gitignore_that_is_no_file_has_no_patterns(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").mkdir()
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / ".gitignore").symlink_to("nowhere")
+    (tmp_path / "sub" / "a.yaml").write_text(POD)
+    assert walked(tmp_path)[0] == ["sub/a.yaml"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root can read all files")
+def test_gitignore_without_permission_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(POD)
+    (tmp_path / ".gitignore").write_text("!a.yaml\n")
+    (tmp_path / ".gitignore").chmod(0)
+    (error,) = read_inputs(InputOptions((str(tmp_path),))).errors
+    assert error.message == f"cannot read {tmp_path}/.gitignore: Permission denied"
 
 
 def test_gitignore_with_an_exponential_pattern_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -589,6 +639,111 @@ def test_last_of_duplicate_keys_in_a_kustomization_counts(repeated: str, tmp_pat
     for mark in ("", "\ufeff"):
         (tmp_path / "kustomization.yaml").write_text(mark + text, "utf-8")
         assert walked(tmp_path) == (["web.yaml"], {"kustomization.yaml": KUSTOMIZATION, "patch.yaml": PATCH})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Patches: [{path: patch.yaml}]",
+        "patches: [{Path: patch.yaml}]",
+        "patche\u017f: [{path: patch.yaml}]",
+        "patches: [{path: patch.yaml}]\nPatches: [{path: web.yaml}]",
+        "patchesStrategicmerge: [patch.yaml]",
+        "PATCHESJSON6902: [{path: patch.yaml}]",
+    ],
+)
+def test_keys_of_a_kustomization_count_in_any_case(text: str, tmp_path: Path) -> None:
+    for name in ("web.yaml", "patch.yaml"):
+        (tmp_path / name).write_text(repository.WORKLOAD.format(name="web"))
+    (tmp_path / "kustomization.yaml").write_text(f"{text}\n", "utf-8")
+    assert walked(tmp_path) == (["web.yaml"], {"kustomization.yaml": KUSTOMIZATION, "patch.yaml": PATCH})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "configmapgenerator: [{name: a, Files: [data.yaml]}]",
+        "helmcharts: [{name: a, ValuesFile: data.yaml}]",
+        "openAPI: {Path: data.yaml}",
+        "Configurations: [data.yaml]",
+    ],
+)
+def test_keys_of_settings_in_a_kustomization_count_in_any_case(text: str, tmp_path: Path) -> None:
+    (tmp_path / "data.yaml").write_text(POD)
+    (tmp_path / "kustomization.yaml").write_text(f"{text}\n")
+    assert walked(tmp_path)[1] == {"kustomization.yaml": KUSTOMIZATION, "data.yaml": KUSTOMIZATION}
+
+
+PATCHING = "{{apiVersion: builtin, kind: {}, metadata: {{name: a}}, {}}}\n"
+PLUGINS = {
+    "a patch": ("plugins/t.yaml", "PatchTransformer", "path: patch.yaml"),
+    "a key in another case": ("plugins/t.yaml", "PatchTransformer", "Path: patch.yaml"),
+    "a JSON patch": ("plugins/t.yaml", "PatchJson6902Transformer", "path: patch.yaml"),
+    "several patches": ("plugins/t.yaml", "PatchStrategicMergeTransformer", "paths: [gone.yaml, patch.yaml]"),
+    "a directory": ("plugins", "PatchTransformer", "path: patch.yaml"),
+    "an inline document": ("inline", "PatchTransformer", "path: patch.yaml"),
+}
+
+
+@pytest.mark.parametrize("what", PLUGINS)
+def test_patch_that_a_transformer_of_a_kustomization_names_is_left_out(what: str, tmp_path: Path) -> None:
+    named, kind, fields = PLUGINS[what]
+    (tmp_path / "plugins").mkdir()
+    for name in ("web.yaml", "patch.yaml", "plugins/patch.yaml"):
+        (tmp_path / name).write_text(repository.WORKLOAD.format(name="web"))
+    plugin = PATCHING.format(kind, fields)
+    (tmp_path / "plugins/t.yaml").write_text(f"# two documents\n---\n{plugin}")
+    (tmp_path / "plugins/kustomization.yaml").write_text("resources: [t.yaml]\n")
+    listed = f"|-\n  {plugin}" if named == "inline" else named
+    (tmp_path / "kustomization.yaml").write_text(f"resources: [web.yaml]\ntransformers:\n- {listed}\n")
+    names, skipped = walked(tmp_path)
+    assert skipped["patch.yaml"] == PATCH
+    assert names == (["web.yaml"] if named == "plugins" else ["web.yaml", "plugins/patch.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("ConfigMapGenerator", "files: [a=data.yaml]"),
+        ("SecretGenerator", "envs: [data.yaml]"),
+        ("HelmChartInflationGenerator", "valuesFile: data.yaml"),
+        ("ReplacementTransformer", "replacements: [{path: data.yaml}]"),
+    ],
+)
+def test_file_that_a_plugin_of_a_kustomization_names_is_left_out(kind: str, fields: str, tmp_path: Path) -> None:
+    (tmp_path / "data.yaml").write_text(POD)
+    (tmp_path / "plugin.yaml").write_text(PATCHING.format(kind, fields))
+    (tmp_path / "kustomization.yaml").write_text("generators: [plugin.yaml]\n")
+    assert walked(tmp_path)[1]["data.yaml"] == KUSTOMIZATION
+
+
+def test_plugin_of_a_kustomization_that_cannot_be_parsed_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(POD)
+    (tmp_path / "t.yaml").write_text("kind: [\n")
+    for text in ("[t.yaml]", "['{kind: [']"):
+        (tmp_path / "kustomization.yaml").write_text(f"transformers: {text}\n")
+        (error,) = read_inputs(InputOptions((str(tmp_path),))).errors
+        assert error.message.startswith("cannot read kustomization, so its patches are unknown: ")
+    (tmp_path / "kustomization.yaml").write_text("transformers: [t.yaml]\n")
+    assert walked(tmp_path, WalkOptions((Exclude("t.yaml", tmp_path),)))[0] == ["web.yaml"]
+
+
+@pytest.mark.parametrize("name", ["a\\0b", "x" * 5000, ".", "gone.yaml", "https://example.com/a?b=c", "pipe"])
+def test_plugin_of_a_kustomization_that_is_no_file_names_nothing(name: str, tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(POD)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "kustomization.yaml").write_text(f'transformers: ["{name}"]\nresources: [web.yaml]\n')
+    assert walked(tmp_path)[0] == ["web.yaml"]
+
+
+def test_changed_plugin_of_a_kustomization_is_read_again(tmp_path: Path) -> None:
+    (tmp_path / "kustomization.yaml").write_text("transformers: [t.yaml]\n")
+    for name in ("web.yaml", "patch.yaml"):
+        (tmp_path / name).write_text(repository.WORKLOAD.format(name="web"))
+    for name, other in (("web", "patch"), ("patch", "web")):
+        (tmp_path / "t.yaml").write_text(PATCHING.format("PatchTransformer", f"path: {name}.yaml"))
+        assert walked(tmp_path)[0] == [f"{other}.yaml"]
 
 
 def test_kustomization_among_the_templates_of_a_chart_is_not_read(tmp_path: Path) -> None:

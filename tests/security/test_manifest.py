@@ -463,6 +463,17 @@ def test_lock_file_of_another_user_is_only_read(words: str, tmp_path: Path) -> N
     assert done.code == (0 if words == "list" else 2)
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can change owners")
+@pytest.mark.parametrize("words", ["list", "verify", "update", "add acme ../acme"])
+def test_nearer_lock_file_of_another_user_is_not_used(words: str, tmp_path: Path) -> None:
+    for lock in (tmp_path / "sidecarctl.lock", tmp_path / "sub" / "sidecarctl.lock"):
+        lock.parent.mkdir(exist_ok=True)
+        lock.write_text("apiVersion: sidecarctl.dev/v1alpha1\nkind: LibraryLock\nlibraries: []\n")
+    os.chown(lock, 1234, 1234)
+    done = run(f"sidecarctl library {words}", lock.parent)
+    assert done.stderr.startswith("warning: sidecarctl.lock is not used: it belongs to another user (uid 1234)\n")
+
+
 def test_messages_of_krm_cannot_send_control_sequences(tmp_path: Path) -> None:
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}}
     pod["spec"] = {"containers": [{"name": "\u202ebc", "image": "a:1"}]}

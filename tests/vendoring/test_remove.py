@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import textwrap
 from pathlib import Path
 
 import pytest
 import yaml
 
+from sidecarctl.cli.library_compositions import find_files
+from sidecarctl.errors import SidecarctlError
 from tests.vendoring.repository_kit import POD, commit, sidecarctl, snapshot, write_sidecar
 
 COMPOSITION = """\
@@ -125,6 +128,20 @@ def test_library_with_an_invalid_sidecar_in_use_is_kept(acme: Path, shop: Path) 
     {
         "byte order mark": ("sidecarctl.yaml", f"\ufeff{RULE}"),
         "JSON": ("sidecarctl.yaml", json.dumps(yaml.safe_load(RULE), indent=2)),
+        "JSON with escaped slashes": (
+            "sidecarctl.yaml",
+            json.dumps(yaml.safe_load(RULE), indent=2).replace("/", "\\/"),
+        ),
+        "JSON with escaped letters": (
+            "sidecarctl.yaml",
+            json.dumps(yaml.safe_load(RULE)).replace('"s', '"\\u0073').replace('"C', '"\\u0043'),
+        ),
+        "escaped letters": (
+            "sidecarctl.yaml",
+            RULE.replace("sidecarctl.dev/v1alpha1", '"\\x73idecarctl\\U0000002edev\\/v1alpha1"').replace(
+                "kind: Composition", '"kind": "Compo\\\n  sit\\u0069on"'
+            ),
+        ),
         "flow style": ("sidecarctl.yaml", yaml.safe_dump(yaml.safe_load(RULE), default_flow_style=True, width=1000)),
         "indented": ("sidecarctl.yaml", textwrap.indent(RULE, "  ")),
         "ignored by Git": ("ignored.yaml", RULE),
@@ -331,6 +348,31 @@ def test_composition_behind_a_symbolic_link_is_not_written(added: Path) -> None:
     assert "libraries/acme" in outside.read_text()
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can change owners")
+@pytest.mark.parametrize("foreign", ["file", "link"])
+def test_composition_of_another_user_is_a_use_and_is_not_written(foreign: str, added: Path) -> None:
+    file = added / "sub" / "sidecarctl.yaml"
+    file.parent.mkdir()
+    text = COMPOSITION.replace("libraries/acme", "../libraries/acme")
+    if foreign == "link":
+        file.symlink_to("target.yaml")
+        (file.parent / "target.yaml").write_text(text)
+        os.chown(file.parent / "target.yaml", 1234, 1234)
+    else:
+        file.write_text(text)
+    os.chown(file, 1234, 1234, follow_symlinks=False)
+    before = snapshot(added)
+    done = sidecarctl("library remove acme", added)
+    reason = "sub/sidecarctl.yaml belongs to another user (uid 1234) and lists it"
+    assert (done.code, reason in done.stderr) == (2, True), done.stderr
+    assert snapshot(added) == before
+    done = sidecarctl("library remove acme --force", added)
+    assert done.code == 0, done.stderr
+    assert "warning: sub/sidecarctl.yaml is not changed: it belongs to another user (uid 1234)" in done.stderr
+    assert "its entry in sub" not in done.stderr
+    assert file.read_text() == text
+
+
 def test_link_in_a_library_is_deleted_and_not_followed(added: Path) -> None:
     outside = added.parent / "outside"
     outside.mkdir()
@@ -381,6 +423,7 @@ UNREADABLE = {
     "kustomization that is too large": ("apps/kustomization.yaml", b"#" * 1_100_000),
     "invalid byte": ("web.yaml", USING.encode() + b"# \xff\n"),
     "invalid syntax": ("web.yaml", USING.encode() + b"  x: [\n"),
+    "invalid syntax and markup in quotes": ("web.yaml", USING.encode() + b'  restartPolicy: "{{ a }}"\n<<<<<<< HEAD\n'),
     "invalid record": ("web.yaml", USING.replace("inject: agent", "sidecars: '{}'").encode()),
     "invalid composition": ("prod.yaml", RULE.encode() + b"  x: [\n"),
 }
@@ -399,6 +442,29 @@ def test_library_is_kept_while_its_uses_are_unknown(case: str, added: Path) -> N
     assert snapshot(added) == before
     done = sidecarctl("library remove acme --force", added)
     assert done.code == 0, done.stderr
+
+
+def test_uses_in_a_directory_that_cannot_be_read_are_unknown(added: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = added / ".closed"
+    closed.mkdir()
+    exists, scan = Path.exists, os.scandir
+
+    def refuse(path: Path) -> bool:
+        """As for a directory without permission before Python 3.14."""
+        if path.parent == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return exists(path)
+
+    def list_directory(path: str) -> object:
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    monkeypatch.setattr(os, "scandir", list_directory)
+    errors: list[SidecarctlError] = []
+    assert list(find_files(added, (), errors)) == []
+    assert [error.message for error in errors] == [f"cannot read directory {closed}: Permission denied"]
 
 
 def test_repository_without_manifests_does_not_keep_a_library(added: Path) -> None:

@@ -174,9 +174,10 @@ def _remove(words: Sequence[str], flags: _Flags) -> int:
         changed = find_differences(library, home)
         if changed:
             raise changed_error(name, changed, "delete")
-        if uses.rules or uses.objects:
+        foreign = [f"{path} belongs to another user (uid {owner}) and lists it" for path, owner in uses.entries.foreign]
+        if uses.rules or uses.objects or foreign:
             raise UsageError(
-                f"library {name} is in use: {shorten([*uses.rules, *uses.objects])}",
+                f"library {name} is in use: {shorten([*foreign, *uses.rules, *uses.objects])}",
                 hint="delete these uses, and run `sidecarctl remove` on the manifests; --force removes the library anyway",
             )
         if uses.errors:
@@ -185,9 +186,9 @@ def _remove(words: Sequence[str], flags: _Flags) -> int:
                 f"uses of library {name} are unknown: {shorten(lines)}",
                 hint="fix these files; --force removes the library anyway",
             )
-    report = library_report.describe_removal(library, home, [file.path for file in uses.files], dry_run=flags.check)
+    report = library_report.describe_removal(library, home, uses.entries, dry_run=flags.check)
     if not flags.check:
-        uninstall(library, lock, uses.files, force=flags.force)
+        uninstall(library, lock, uses.entries.files, force=flags.force)
     library_report.print_report(report, quiet=flags.quiet)
     return EXIT_FINDINGS if flags.check else EXIT_OK
 
@@ -254,7 +255,8 @@ def open_lock(*, only_reads: bool = False) -> LockFile:
     """Return the lock file of this directory.
 
     It is next to the nearest sidecarctl.lock, else next to the nearest sidecarctl.yaml, else in the root of the repository.
-    Raises UsageError if a file of another user is there; if the action `only_reads` it, that is a warning.
+    Raises UsageError if a file of another user is there; if the action `only_reads` it, that is a warning. One in a nearer
+    directory is not used, with a warning.
     """
     import os
 
@@ -264,10 +266,14 @@ def open_lock(*, only_reads: bool = False) -> LockFile:
     from sidecarctl.files.patterns import repository_root
     from sidecarctl.vendoring.lock import read_lock
 
-    lock = find_file(Path(), LOCK_FILE)
+    foreign: dict[Path, int] = {}
+    lock = find_file(Path(), LOCK_FILE, foreign.__setitem__)
     beside = lock or find_composition_file(Path(), console.report_foreign)
     home = beside.parent if beside else Path(os.path.relpath(repository_root(Path().resolve())))
     file = home / LOCK_FILE
+    for path, uid in foreign.items():
+        if path.parent.resolve() != home.resolve():
+            console.report_foreign(path, uid)
     owner = foreign_owner(file) if lock is None and file.exists() else None
     if owner is not None:
         error = UsageError(
