@@ -167,6 +167,7 @@ def render_base(
     candidates += ((former, kube_version) for former in others)
     candidates += ((replace(bare, name=name), kube_version) for name in _guess_names(bare, bare.name))
     inherited = _inherited_mounts(bare, instance)
+    tried: list[Rendering] = []
     for former, version in candidates[: _max_renderings(record)]:
         try:
             planned = plan_instance(former, record, base_request, version, found)
@@ -175,6 +176,9 @@ def render_base(
         if planned.refused:
             continue
         rendering = render_plan(former, planned)
+        if rendering in tried:
+            continue
+        tried.append(rendering)
         after = replace(bare, template=rendering.template)
         if instance.digest in ("", *_digests(after, planned, inherited)):
             return rendering
