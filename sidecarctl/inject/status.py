@@ -258,7 +258,7 @@ def _find_drift(
 def _mask(text: str, secrets: frozenset[str]) -> str:
     if not secrets:
         return text
-    from sidecarctl.catalog.secret_parameters import mask
+    from sidecarctl.catalog.masking import mask
 
     return mask(text, secrets)
 

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.catalog.secret_parameters import mask
+from sidecarctl.catalog.masking import mask
+from sidecarctl.findings import Finding
+from sidecarctl.inject.secret_findings import mask_findings
 from tests.calls import count_calls
 from tests.command import Outcome, run
 from tests.security.kit import ADD, CONTAINER, library
@@ -657,6 +659,18 @@ def test_masking_many_secrets_searches_only_for_what_a_text_can_have(text: str) 
     calls = count_calls(lambda: mask(text, secret))
     assert calls["sub"] + calls["_quoted_forms"] == 0
     assert sum(calls.values()) < 2_000
+
+
+def test_cost_of_masking_findings_does_not_grow_with_the_number_of_secrets() -> None:
+    findings = [Finding("a", f"container a{number} has no limit", path=("spec", number)) for number in range(100)]
+
+    def cost(count: int) -> int:
+        known = [frozenset(f"tok{number:04d}-x" for number in range(count)) for _ in findings]  # one for each workload
+        mask("the forms of the secrets are computed once", known[0])
+        calls = count_calls(lambda: [list(mask_findings([each], own)) for each, own in zip(findings, known)])
+        return sum(calls.values())
+
+    assert cost(5_000) < 1.1 * cost(10)
 
 
 def test_masks_secrets_in_any_case_quoted_or_shortened() -> None:
