@@ -168,12 +168,14 @@ class Request:
         )
 
     def has_secrets(self, instance: Instance) -> bool:
-        """Return True if the sidecar has a secret parameter, or the recorded version, if the libraries have it."""
+        """Return True if the sidecar can write a secret, or the recorded version, if the libraries have it."""
+        from sidecarctl.catalog.secret_fields import may_write_secrets
+
         try:
             versions = (self.sidecar, self._find_recorded(instance))
         except SidecarctlError:
             versions = (self.sidecar, None)
-        return any(has_secrets(each.parameters) for each in versions if each)
+        return any(may_write_secrets(each, instance.parameters) for each in versions if each)
 
     def _find_recorded(self, instance: Instance) -> Sidecar | None:
         if (self.sidecar.name, self.sidecar.version) == (instance.sidecar, instance.version):
