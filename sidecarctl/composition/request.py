@@ -205,11 +205,15 @@ def _resolve_upgrade(
 
 def _check_unset(sidecar: Sidecar, changes: ParameterChanges, recorded: Mapping[str, Any]) -> None:
     """Raise UsageError if a parameter to return to its default is unknown."""
+    if not changes.unset:
+        return
+    from sidecarctl.catalog.shown_keys import show_key
+
     known = list(dict.fromkeys([*sidecar.parameters.get("properties", {}), *common_parameters.NAMES, *recorded]))
     for key in changes.unset:
-        if split_key(key)[0] not in known:
+        if split_key(key, lambda own: show_key(own, sidecar.parameters))[0] not in known:
             hint = did_you_mean(key, known) or f"parameters: {', '.join(known)}"
-            shown = hide_value(key)
+            shown = show_key(hide_value(key), sidecar.parameters)
             raise UsageError(
                 f'unknown parameter "{shown}" for sidecar {sidecar.name}', where=f"--unset {shown}", hint=hint
             )
