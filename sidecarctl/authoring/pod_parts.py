@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sidecarctl.catalog.secret_parameters import mask
+from sidecarctl.catalog.masking import mask
 from sidecarctl.kube.workload import as_list, as_mapping
 from sidecarctl.report.terminal import paint, visible, width_of, wrap
 

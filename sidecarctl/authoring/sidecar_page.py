@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sidecarctl.catalog.catalog import SHIPPED
-from sidecarctl.catalog.secret_parameters import hide_secrets, mask, secret_texts
+from sidecarctl.catalog.masking import mask
+from sidecarctl.catalog.secret_parameters import hide_secrets, secret_texts
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.report.json_text import to_json
 from sidecarctl.report.terminal import paint, visible, wrap

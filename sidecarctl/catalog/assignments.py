@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sidecarctl.yamltext.parse import Lines, SyntaxProblem, parse
 # What may be meant to separate a key from a value, which can be a secret.
 _SEPARATOR = lazy_pattern(r"[:=\s]")
 _STEP = lazy_pattern(r"(?:\\.|[^.\[\\])+|\[[^\]]*\]|\.")
+_OUTER_STEP = lazy_pattern(r"(?:\\.|[^.\[\\])*")
 _MAX_ITEMS = 1000
 _FORMS = {
     "--set": ("KEY=VALUE", "--set period=30s"),
@@ -25,14 +27,24 @@ _FORMS = {
 }
 
 
+# Returns a dotted key as messages show it: its inner steps can be secret.
+ShowKey = Callable[[str], str]
+
+
+def outer_key(key: str) -> str:
+    """Return a dotted key up to its first step, with three dots in place of the rest, which can be a secret."""
+    found = _OUTER_STEP.match(key)
+    return key if found is None or found.end() == len(key) else f"{found[0]}..."
+
+
 class RawText(str):
     """Text that is parsed later, when the schema of the parameter determines its type: `1.10` can be a number or a
     string.
     """
 
 
-def split_key(key: str) -> list[str | int]:
-    """Return the steps of `a.b[0].c`; a backslash escapes a dot or bracket: `a.b\\.c`.
+def split_key(key: str, show: ShowKey = str) -> list[str | int]:
+    """Return the steps of `a.b[0].c`; a backslash escapes a dot or bracket: `a.b\\.c`. Messages have the key as `show` returns it.
 
     Raise UsageError for an invalid key.
     """
@@ -49,10 +61,10 @@ def split_key(key: str) -> list[str | int]:
             steps.append(re.sub(r"\\(.)", r"\1", token))
             wants_name = False
         else:
-            raise UsageError(f'invalid parameter key "{key}"', hint=_KEY_HINT)
+            raise UsageError(f'invalid parameter key "{show(key)}"', hint=_KEY_HINT)
         position += len(token)
     if wants_name:
-        raise UsageError(f'invalid parameter key "{key}"', hint=_KEY_HINT)
+        raise UsageError(f'invalid parameter key "{show(key)}"', hint=_KEY_HINT)
     if len(steps) > limits.DEPTH.value:
         raise UsageError(f"a parameter key has {len(steps):,} levels", hint=limits.DEPTH.way_out)
     return steps
@@ -61,70 +73,71 @@ def split_key(key: str) -> list[str | int]:
 _KEY_HINT = "use name, name.inner, name[0], or, for a dot in a key, name.with\\.dot"
 
 
-def assign(target: dict[str, Any], key: str, value: object) -> None:
+def assign(target: dict[str, Any], key: str, value: object, show: ShowKey = str) -> None:
     """Set the value at a dotted key in `target` and create missing mappings and lists.
 
     Raise UsageError if the path goes through another type or past the end of a list.
     """
-    steps = split_key(key)
+    steps = split_key(key, show)
+
+    def require(condition: bool, what: str) -> None:
+        if not condition:
+            place = "" if show(key) != key else f" at [{step}]" if isinstance(step, int) else f' at "{step}"'
+            raise UsageError(f'cannot set "{show(key)}"{place}: {what}', hint="set the outer value first")
+
     here: Any = target
     for number, step in enumerate(steps):
         last = number == len(steps) - 1
         fresh: Any = value if last else [] if isinstance(steps[number + 1], int) else {}
         if isinstance(step, int):
-            _require(isinstance(here, list), key, step, "the current value is not a list")
-            _require(
-                step <= len(here) < _MAX_ITEMS,
-                key,
-                step,
-                f"the length of the list is {len(here) if isinstance(here, list) else 0}",
-            )
+            require(isinstance(here, list), "the current value is not a list")
+            require(step <= len(here) < _MAX_ITEMS, f"the length of the list is {len(here)}")
             if step == len(here):
                 here.append(fresh)
             elif last:
                 here[step] = value
         else:
-            _require(isinstance(here, dict), key, step, "the current value is not a mapping")
+            require(isinstance(here, dict), "the current value is not a mapping")
             if last or here.get(step) is None:
                 here[step] = fresh
         here = here[step]
 
 
-def _require(condition: bool, key: str, step: str | int, what: str) -> None:
-    if not condition:
-        shown = f"[{step}]" if isinstance(step, int) else f'"{step}"'
-        raise UsageError(f'cannot set "{key}" at {shown}: {what}', hint="set the outer value first")
-
-
-def parse_set(texts: Sequence[str], sidecars: Sequence[str]) -> dict[str, dict[str, Any]]:
+def parse_set(texts: Sequence[str], sidecars: Sequence[str], show: ShowKey = str) -> dict[str, dict[str, Any]]:
     """Return the parameters of `--set [SIDECAR.]KEY=VALUE` by sidecar. Values are `RawText`.
 
-    `sidecars` are the valid sidecar names; if there is only one, keys can omit it.
+    `sidecars` are the valid sidecar names; if there is only one, keys can omit it. Messages have keys as `show` returns them.
     """
     given: dict[str, dict[str, Any]] = {}
     for text in texts:
-        name, key, value = parse_assignment(text, sidecars)
+        name, key, value = parse_assignment(text, sidecars, show=show)
         try:
-            assign(given.setdefault(name, {}), key, RawText(value))
+            assign(given.setdefault(name, {}), key, RawText(value), partial(_show_own, show, name))
         except UsageError as error:
-            error.where = error.where or f"--set {_split_at_equals(text)[0]}=..."
+            error.where = error.where or f"--set {show(_split_at_equals(text)[0])}=..."
             raise
     return given
 
 
-def parse_set_files(texts: Sequence[str], sidecars: Sequence[str]) -> dict[str, dict[str, Any]]:
+def _show_own(show: ShowKey, name: str, key: str) -> str:
+    """Return a key without the name of its sidecar as messages show it."""
+    return show(f"{name}.{key}").removeprefix(f"{name}.")
+
+
+def parse_set_files(texts: Sequence[str], sidecars: Sequence[str], show: ShowKey = str) -> dict[str, dict[str, Any]]:
     """Return the parameters of `--set-file [SIDECAR.]KEY=PATH` by sidecar. Values are the texts of the files.
 
     Raise UsageError for an invalid option, InputError for a file that cannot be read or is not UTF-8.
     """
     given: dict[str, dict[str, Any]] = {}
     for text in texts:
-        name, key, path = parse_assignment(text, sidecars, "--set-file")
-        value = _read_parameter_file(path, f"--set-file {text}")
+        name, key, path = parse_assignment(text, sidecars, "--set-file", show)
+        where = f"--set-file {show(_split_at_equals(text)[0])}={path}"
+        value = _read_parameter_file(path, where)
         try:
-            assign(given.setdefault(name, {}), key, value)
+            assign(given.setdefault(name, {}), key, value, partial(_show_own, show, name))
         except UsageError as error:
-            error.where = error.where or f"--set-file {text}"
+            error.where = error.where or where
             raise
     return given
 
@@ -141,21 +154,23 @@ def _read_parameter_file(path: str, where: str) -> str:
     return decode(data, path)
 
 
-def parse_assignment(text: str, sidecars: Sequence[str], flag: str = "--set") -> tuple[str, str, str]:
+def parse_assignment(
+    text: str, sidecars: Sequence[str], flag: str = "--set", show: ShowKey = str
+) -> tuple[str, str, str]:
     """Return the sidecar, key, and value of `[SIDECAR.]KEY=VALUE`. Raise UsageError if one is missing.
 
     `flag` is the option for messages: one of `_FORMS`.
     """
     key, equals, value = _split_at_equals(text)
     # A value can be a secret, also one behind another separator.
-    shown = text if flag == "--set-file" else hide_value(text)
+    shown = f"{show(key)}{equals}{value}" if flag == "--set-file" else show(hide_value(text))
     where = f"{flag} {shown}"
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise UsageError("parameter is not valid UTF-8", where=f"{flag} {key}", hint="encode it as UTF-8")
+        raise UsageError("parameter is not valid UTF-8", where=f"{flag} {show(key)}", hint="encode it as UTF-8")
     if not equals or not key or (flag == "--set-file" and not value):
         form, example = _FORMS[flag]
         raise UsageError(f'invalid parameter "{shown}": expected {form}', hint=f"example: {example}", where=where)
-    return *split_sidecar(key, [name.partition("@")[0] for name in sidecars], where), value
+    return *split_sidecar(key, [name.partition("@")[0] for name in sidecars], where, show), value
 
 
 def hide_value(text: str) -> str:
@@ -170,7 +185,7 @@ def _split_at_equals(text: str) -> tuple[str, str, str]:
     return found[1], found[2], text[found.end() :]
 
 
-def split_sidecar(key: str, names: Sequence[str], where: str) -> tuple[str, str]:
+def split_sidecar(key: str, names: Sequence[str], where: str, show: ShowKey = str) -> tuple[str, str]:
     """Return the sidecar that a key belongs to, and the rest of the key."""
     first, dot, rest = key.partition(".")
     if dot and rest and first in names:
@@ -181,7 +196,7 @@ def split_sidecar(key: str, names: Sequence[str], where: str) -> tuple[str, str]
         raise UsageError("no sidecar to set parameters for", where=where, hint="add the name of a sidecar")
     find_origin = did_you_mean(first, names) if dot else ""
     raise UsageError(
-        f'ambiguous parameter "{key}": it can belong to {len(set(names))} sidecars',
+        f'ambiguous parameter "{show(key)}": it can belong to {len(set(names))} sidecars',
         where=where,
         hint=find_origin or f"use <sidecar>.<key>=<value>, where <sidecar> is one of {', '.join(names)}",
     )
@@ -238,12 +253,14 @@ Origins = Mapping[str, str]
 _KEY = lazy_pattern(r"[A-Za-z_][\w-]*(?:\.[\w-]+)*")
 
 
-def origins_of_sets(texts: Sequence[str], sidecars: Sequence[str], flag: str = "--set") -> dict[str, dict[str, str]]:
+def origins_of_sets(
+    texts: Sequence[str], sidecars: Sequence[str], flag: str = "--set", show: ShowKey = str
+) -> dict[str, dict[str, str]]:
     """Return the origins of valid `--set` or `--set-file` options by sidecar."""
     origins: dict[str, dict[str, str]] = {}
     for text in texts:
-        name, key, _ = parse_assignment(text, sidecars, flag)
-        origins.setdefault(name, {})[key] = f"{flag} {text.partition('=')[0]}"
+        name, key, _ = parse_assignment(text, sidecars, flag, show)
+        origins.setdefault(name, {})[key] = f"{flag} {show(text.partition('=')[0])}"
     return origins
 
 

@@ -157,7 +157,8 @@ def _hide_secrets(problems: list[SchemaProblem], given: object, schema: Any) -> 
     """Return problems without the texts of secrets; a path ends before a key that is one."""
     if not has_secrets(schema):
         return problems
-    from sidecarctl.catalog.secret_parameters import mentions, secret_texts
+    from sidecarctl.catalog.masking import mentions
+    from sidecarctl.catalog.secret_parameters import secret_texts
 
     secrets, out = secret_texts(given, schema), []
     for problem in problems:

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from functools import lru_cache
 from typing import Any
 
+from sidecarctl.catalog.masking import MASK, mask
 from sidecarctl.catalog.parameter_values import name_matches
 from sidecarctl.catalog.schema_references import resolve_ref, same_value_schemas
 from sidecarctl.errors import TemplateRefusal, UsageError
-from sidecarctl.findings import ELLIPSIS, MAX_QUOTE_LENGTH, omit_long
-from sidecarctl.lazy_dataclass import dataclass
-from sidecarctl.yamltext.emit import json_text
+from sidecarctl.findings import omit_long
 
-_MASK = "..."
 _SECRET = object()
 _Schemas = Sequence[Mapping[str, Any]]
 # A reference whose target is unknown, in a schema with secrets, can lead to one of them.
 _UNKNOWN: Mapping[str, Any] = {"writeOnly": True}
-_LONGEST_MASKED = 100_000  # characters; thousands of secrets in it take seconds
-_SHORT = 4  # characters; shorter texts are masked as whole words only
+_LONGESTMASKED = 100_000  # characters; thousands of secrets in it take seconds
 
 
 def remove_secrets(value: Any, schema: Any) -> Any:
@@ -53,12 +47,12 @@ def hide_secrets(value: Any, schema: Any) -> Any:
 
 def _hide(value: Any, schemas: _Schemas, root: Any, holders: Set[int]) -> Any:
     if _is_secret(schemas, root):
-        return _MASK
+        return MASK
     if _is_misplaced(value, schemas):
-        return _MASK if _can_hold_secret(schemas, holders) else value
+        return MASK if _can_hold_secret(schemas, holders) else value
     if isinstance(value, dict):
         below = {name: _below(schemas, name, root) for name in value}
-        shown = {name: _MASK if _is_secret_key(name, below[name], schemas, root) else name for name in value}
+        shown = {name: MASK if _is_secret_key(name, below[name], schemas, root) else name for name in value}
         return {shown[name]: _hide(inner, below[name], root, holders) for name, inner in value.items()}
     if isinstance(value, list):
         return [_hide(inner, _below(schemas, index, root), root, holders) for index, inner in enumerate(value)]
@@ -208,114 +202,6 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-# ---- messages ----------------------------------------------------------------------------------------------------
-
-
-def mentions(text: str, secrets: Iterable[str]) -> bool:
-    """Return True if a text has the text of a secret, in any case."""
-    return mask(text, secrets) != text
-
-
-def mask(text: str, secrets: Iterable[str]) -> str:
-    """Return a text with the texts of secrets masked, in any case, also if they are quoted as in messages, JSON, or Python,
-    or shortened in a quote.
-    """
-    return _mask(text, frozenset(secrets))
-
-
-@lru_cache(maxsize=256)  # findings of one rule share most of their texts
-def _mask(text: str, secrets: frozenset[str]) -> str:
-    forms, folded = _forms(secrets), _fold(text)
-    parts, done = [], 0
-    for start, end in sorted((*_find_whole(folded, forms), *_find_shortened(folded, forms))):
-        if start >= done:
-            parts += [text[done:start], _MASK]
-        done = max(done, end)
-    return "".join((*parts, text[done:]))
-
-
-@dataclass(frozen=True)
-class _Forms:
-    """The forms that secrets can have in a text, folded and sorted, and the first characters of those that are not short."""
-
-    all: Sequence[str]
-    starts: frozenset[str]
-
-
-@lru_cache(maxsize=8)
-def _forms(secrets: frozenset[str]) -> _Forms:
-    forms = sorted({_fold(form) for secret in secrets if secret for form in _quoted_forms(secret)})
-    return _Forms(forms, frozenset(form[:_SHORT] for form in forms if len(form) > _SHORT))
-
-
-def _quoted_forms(secret: str) -> Iterator[str]:
-    yield from (secret, secret.replace("\n", "\\n"), repr(secret)[1:-1])
-    yield from (secret.replace("'", "''"), json_text(secret)[1:-1])  # in YAML
-    yield from (json.dumps(secret, ensure_ascii=only)[1:-1] for only in (True, False))
-
-
-def _fold(text: str) -> str:
-    """Return a text of the same length in which characters are equal that differ only in case."""
-    return text.lower() if text.isascii() else "".join(map(_fold_character, text))
-
-
-@lru_cache(maxsize=4096)
-def _fold_character(one: str) -> str:
-    """Return one character for all that a regular expression that ignores case treats as equal."""
-    one = _ODD_CASES.get(one, one)
-    return next((each for each in (one.casefold(), one.lower()) if len(each) == 1), one)
-
-
-# Uppercase and lowercase letters that do not map one to one.
-_ODD_CASES = {
-    "\u0130": "i",
-    "\u0131": "i",
-    "\u1e9e": "\xdf",
-    "\ufb06": "\ufb05",
-    "\u1fd3": "\u0390",
-    "\u1fe3": "\u03b0",
-}
-
-
-def _find_whole(text: str, forms: _Forms) -> Iterator[tuple[int, int]]:
-    """Yield where a folded text has a form, a short one as a whole word."""
-    for form in forms.all:
-        start = text.find(form)
-        while start >= 0:
-            end = start + len(form)
-            if len(form) >= _SHORT or not (_is_in_word(text[start - 1 : start]) or _is_in_word(text[end : end + 1])):
-                yield start, end
-            start = text.find(form, end)
-
-
-def _is_in_word(one: str) -> bool:
-    return one.isalnum() or one == "_"
-
-
-def _find_shortened(text: str, forms: _Forms) -> Iterator[tuple[int, int]]:
-    """Yield where a folded text has the beginning of a form before a mark: a message shows only the start of a long value.
-
-    Messages about a schema end it with three dots.
-    """
-    marks = [(found.start(), found.end()) for found in _MARK.finditer(text)]
-    begun = [at for at in range(len(text)) if text[at : at + _SHORT] in forms.starts] if marks else []
-    for start, end in marks:
-        first, last = (bisect_left(begun, start - length) for length in (2 * MAX_QUOTE_LENGTH, _SHORT - 1))
-        for at in begun[first:last]:  # a line break takes two characters, so a quote can have twice as many
-            if _begins_one(text[at:start], forms.all):
-                yield at, end
-                break
-
-
-_MARK = re.compile(rf"{ELLIPSIS}|{re.escape(_MASK)}")
-
-
-def _begins_one(text: str, forms: Sequence[str]) -> bool:
-    """Return whether one of the sorted forms begins with a text."""
-    at = bisect_left(forms, text)
-    return at < len(forms) and forms[at].startswith(text)
-
-
 _LINE = re.compile(r"\(line \d+")
 _FIELD = re.compile(r"([A-Za-z]\w*)((?:\[\d+\])*)")
 
@@ -339,7 +225,7 @@ def hide_output(error: UsageError, secrets: Iterable[str], fields: Iterable[str]
 
 def _mask_message(message: str, secrets: Iterable[str]) -> str:
     """Return a masked message of a template, or how long it is."""
-    return mask(omit_long(message, _LONGEST_MASKED), secrets)
+    return mask(omit_long(message, _LONGESTMASKED), secrets)
 
 
 def _known_path(text: str, fields: frozenset[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from sidecarctl.lazy_dataclass import replace
 from sidecarctl.skipped import COMPOSITION, OUTPUT
 
 if TYPE_CHECKING:
+    from sidecarctl.catalog.assignments import ShowKey
     from sidecarctl.composition.model import Composition
     from sidecarctl.composition.select import Selection
     from sidecarctl.inject.upgrade_instances import UpgradeRequest
@@ -58,7 +59,8 @@ def requests(
     """Return one request for each named sidecar. Raises UsageError."""
     catalog = open_libraries(libraries)
     own_names = [catalog.find(name).name for name in names]
-    changes = _parameter_changes(own_names, sets, values, set_files, unset, reset, shared)
+    show = _show_keys(catalog, dict(zip(own_names, names)), (*sets, *set_files, *unset))
+    changes = _parameter_changes(own_names, sets, values, set_files, unset, reset, shared, show)
     if position is not None:
         changes = {name: with_position(each, position) for name, each in changes.items()}
     return build_requests(
@@ -96,8 +98,18 @@ def upgrade_request(
     catalog = open_libraries(libraries)
     versions = split_requests(names)
     given = [name for name in versions if name in catalog.names()] or catalog.names()
-    changes = _parameter_changes(given, sets, values, set_files, unset, reset, shared)
+    requests = {name: f"{name}@{versions[name]}" if versions.get(name) else name for name in given}
+    show = _show_keys(catalog, requests, (*sets, *set_files, *unset))
+    changes = _parameter_changes(given, sets, values, set_files, unset, reset, shared, show)
     return UpgradeRequest(catalog, versions, changes, conflict_policy(on_conflict, enforce) or "fail")
+
+
+def _show_keys(catalog: Catalog, requests: Mapping[str, str], given: Sequence[str]) -> ShowKey:
+    if not given:
+        return str
+    from sidecarctl.catalog.shown_keys import show_keys
+
+    return show_keys(catalog, requests)
 
 
 def conflict_policy(on_conflict: str | None, enforce: bool) -> str:
@@ -115,15 +127,16 @@ def _parameter_changes(
     unset: Sequence[str],
     reset: bool,
     shared: SharedFlags,
+    show: ShowKey,
 ) -> dict[str, ParameterChanges]:
     """Return the changes of parameters by sidecar."""
     from sidecarctl.catalog.assignments import hide_value, split_sidecar
 
-    given, origins = _parameters(names, sets, values, set_files)
+    given, origins = _parameters(names, sets, values, set_files, show)
     for_all = shared_parameters(shared)
     keys: dict[str, list[str]] = {}
     for text in unset:
-        name, key = split_sidecar(text, names, f"--unset {hide_value(text)}")
+        name, key = split_sidecar(text, names, f"--unset {show(hide_value(text))}", show)
         keys.setdefault(name, []).append(key)
     return {
         name: ParameterChanges(given.get(name, {}), origins.get(name, {}), tuple(keys.get(name, ())), reset, for_all)
@@ -132,7 +145,7 @@ def _parameter_changes(
 
 
 def _parameters(
-    names: Sequence[str], sets: Sequence[str], values: Sequence[str], set_files: Sequence[str] = ()
+    names: Sequence[str], sets: Sequence[str], values: Sequence[str], set_files: Sequence[str], show: ShowKey
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, str]]]:
     """Return the parameters by sidecar, and where each was given: values files in order, then --set, then --set-file."""
     from sidecarctl.catalog import assignments
@@ -149,11 +162,12 @@ def _parameters(
         for name, parameters in assignments.read_values(text, file, names).items():
             given[name] = merge(given.get(name, {}), parameters)
         origins = merge(origins, assignments.origins_of_values(text, file))
-    for parameters_of in (assignments.parse_set(sets, names), assignments.parse_set_files(set_files, names)):
+    own, of_files = assignments.parse_set(sets, names, show), assignments.parse_set_files(set_files, names, show)
+    for parameters_of in (own, of_files):
         for name, parameters in parameters_of.items():
             given[name] = merge(given.get(name, {}), parameters)
-    origins = merge(origins, assignments.origins_of_sets(sets, names))
-    return given, merge(origins, assignments.origins_of_sets(set_files, names, "--set-file"))
+    origins = merge(origins, assignments.origins_of_sets(sets, names, show=show))
+    return given, merge(origins, assignments.origins_of_sets(set_files, names, "--set-file", show))
 
 
 def pipeline_options(

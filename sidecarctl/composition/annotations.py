@@ -10,7 +10,8 @@ Namespace of the same run, for the workloads in it that do not set it themselves
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from sidecarctl.catalog.assignments import RawText, assign
@@ -30,6 +31,7 @@ _PARAMETER = lazy_pattern(r"sidecarctl\.dev/([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)\.(
 # Annotations of the same form that are not parameters: ignored findings, and hashes of companions.
 _RESERVED = ("ignore",)
 _CONFIG_HASH = "config-hash"
+SchemaOf = Callable[[str], Mapping[str, Any]]
 NAMED_PARAMETER = lazy_pattern(r'parameter "([^".\[]+)')
 
 
@@ -53,13 +55,14 @@ class InjectAnnotations:
         return self.inject == OPT_OUT
 
     def assign_parameters(
-        self, instances: Mapping[str, str], recorded: Iterable[str], known: Iterable[str]
+        self, instances: Mapping[str, str], recorded: Iterable[str], known: Iterable[str], schema_of: SchemaOf
     ) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
         """Return parameters by instance, and findings.
 
         instances  requested instances with their sidecars
         recorded   instances in the workload's record
         known      names for "did you mean"
+        schema_of  the schema of the parameters of an instance or a sidecar
         """
         out: dict[str, dict[str, Any]] = {}
         findings: list[Finding] = []
@@ -68,22 +71,26 @@ class InjectAnnotations:
             addressed = [name] if name in instances else [i for i, sidecar in instances.items() if sidecar == name]
             if not addressed and name not in recorded:
                 suggestion = "" if name in names else suggester.did_you_mean(name, names)
-                findings.append(self._unused_finding(name, next(iter(parameters)), suggestion))
+                key = f"{PREFIX}{name}.{next(iter(parameters))}"
+                findings.append(self._unused_finding(key, name, suggestion, schema_of(name)))
             for key, text in parameters.items():
                 try:
                     for instance in addressed:
-                        assign(out.setdefault(instance, {}), key, RawText(text))
+                        assign(
+                            out.setdefault(instance, {}), key, RawText(text), partial(_show_own, schema_of, instance)
+                        )
                 except UsageError as error:
-                    findings.append(self.finding(f"{PREFIX}{name}.{key}", "invalid-inject-parameter", error))
+                    schema = schema_of(addressed[0])
+                    findings.append(self.finding(f"{PREFIX}{name}.{key}", "invalid-inject-parameter", error, schema))
         return out, findings
 
-    def _unused_finding(self, name: str, parameter: str, suggestion: str) -> Finding:
-        key = f"{PREFIX}{name}.{parameter}"
+    def _unused_finding(self, key: str, name: str, suggestion: str, schema: Mapping[str, Any]) -> Finding:
+        shown = _show_annotation(key, schema)
         return Finding(
             "unused-parameter-annotation",
-            f"annotation {key} has no effect: {name} is not requested for this workload",
+            f"annotation {shown} has no effect: {name} is not requested for this workload",
             Severity.WARNING,
-            self._path(key),
+            self._path(key, shown),
             True,
             help=suggestion or f"add {name} to the annotation {INJECT}",
             workload=self.workload.label,
@@ -100,19 +107,34 @@ class InjectAnnotations:
         ]
         return keys[0] if keys else ""
 
-    def finding(self, key: str, rule: str, error: UsageError) -> Finding:
-        """Return an error in an annotation as a finding with its place."""
+    def finding(self, key: str, rule: str, error: UsageError, schema: Mapping[str, Any]) -> Finding:
+        """Return an error in an annotation as a finding with its place. The schema says which keys can be secret."""
+        shown = _show_annotation(key, schema)
         return Finding(
             rule,
-            f"annotation {key}: {error.message}",
-            path=self._path(key),
+            f"annotation {shown}: {error.message}",
+            path=self._path(key, shown),
             help=error.hint,
             workload=self.workload.label,
         )
 
-    def _path(self, key: str) -> PathTuple:
+    def _path(self, key: str, shown: str) -> PathTuple:
+        """Return the path of an annotation, or of all of them if its key is not shown."""
         holder = self.workload.template_path if key in self.workload.annotations else self.workload.path
-        return (*holder, "metadata", "annotations", key)
+        return (*holder, "metadata", "annotations", *([key] if shown == key else []))
+
+
+def _show_own(schema_of: SchemaOf, instance: str, key: str) -> str:
+    from sidecarctl.catalog.shown_keys import show_key
+
+    return show_key(key, schema_of(instance))
+
+
+def _show_annotation(key: str, schema: Mapping[str, Any]) -> str:
+    from sidecarctl.catalog.shown_keys import show_key
+
+    name, dot, parameter = key.removeprefix(PREFIX).partition(".")
+    return f"{PREFIX}{name}{dot}{show_key(parameter, schema)}"
 
 
 def read_namespaces(documents: Iterable[Document]) -> dict[str, str]:

@@ -168,12 +168,14 @@ class Request:
         )
 
     def has_secrets(self, instance: Instance) -> bool:
-        """Return True if the sidecar has a secret parameter, or the recorded version, if the libraries have it."""
+        """Return True if the sidecar can write a secret, or the recorded version, if the libraries have it."""
+        from sidecarctl.catalog.secret_fields import may_write_secrets
+
         try:
             versions = (self.sidecar, self._find_recorded(instance))
         except SidecarctlError:
             versions = (self.sidecar, None)
-        return any(has_secrets(each.parameters) for each in versions if each)
+        return any(may_write_secrets(each, instance.parameters) for each in versions if each)
 
     def _find_recorded(self, instance: Instance) -> Sidecar | None:
         if (self.sidecar.name, self.sidecar.version) == (instance.sidecar, instance.version):
@@ -203,11 +205,15 @@ def _resolve_upgrade(
 
 def _check_unset(sidecar: Sidecar, changes: ParameterChanges, recorded: Mapping[str, Any]) -> None:
     """Raise UsageError if a parameter to return to its default is unknown."""
+    if not changes.unset:
+        return
+    from sidecarctl.catalog.shown_keys import show_key
+
     known = list(dict.fromkeys([*sidecar.parameters.get("properties", {}), *common_parameters.NAMES, *recorded]))
     for key in changes.unset:
-        if split_key(key)[0] not in known:
+        if split_key(key, lambda own: show_key(own, sidecar.parameters))[0] not in known:
             hint = did_you_mean(key, known) or f"parameters: {', '.join(known)}"
-            shown = hide_value(key)
+            shown = show_key(hide_value(key), sidecar.parameters)
             raise UsageError(
                 f'unknown parameter "{shown}" for sidecar {sidecar.name}', where=f"--unset {shown}", hint=hint
             )

@@ -162,12 +162,15 @@ class Selection:
             except LibraryError:
                 raise
             except UsageError as error:
-                findings.append(own.finding(INJECT, "unknown-injected-sidecar", error))
+                findings.append(own.finding(INJECT, "unknown-injected-sidecar", error, {}))
                 continue
             entry = SidecarEntry({"name": name}, _NO_PLACE)
             entries.setdefault(entry.instance, (entry, f"the annotation {INJECT}"))
         sidecars = {instance: str(entry.data["name"]).partition("@")[0] for instance, (entry, _) in entries.items()}
-        given, wrong = own.assign_parameters(sidecars, record.instances, [*entries, *self.catalog.names()])
+        known = [*entries, *self.catalog.names()]
+        given, wrong = own.assign_parameters(
+            sidecars, record.instances, known, lambda name: self._schema(name, entries)
+        )
         requests = []
         for instance, (entry, origin) in entries.items():
             try:
@@ -178,9 +181,11 @@ class Selection:
                 key = own.find_annotation(instance, sidecars[instance], error)
                 if not key and entry.place is not _NO_PLACE:
                     raise
-                findings.append(own.finding(key or INJECT, "invalid-inject-parameter", error))
+                schema = self._schema(instance, entries)
+                findings.append(own.finding(key or INJECT, "invalid-inject-parameter", error, schema))
         findings += wrong
-        if findings and any(self._has_secrets(entry) for entry, _ in entries.values()):
+        named = (*entries, *(own.parameters or ()))
+        if findings and any(has_secrets(self._schema(name, entries)) for name in named):
             findings = [replace(each, hides_line=True) for each in findings]
         return requests, findings
 
@@ -191,11 +196,13 @@ class Selection:
         hidden = hide_secrets(entry.data.get("parameters") or {}, self._find(self._with_defaults(entry)).parameters)
         return hidden if isinstance(hidden, dict) else {}  # all of them can be secret
 
-    def _has_secrets(self, entry: SidecarEntry) -> bool:
+    def _schema(self, name: str, entries: Mapping[str, _Originated]) -> Mapping[str, Any]:
+        """Return the schema of the parameters of a requested instance or of a sidecar, empty for an unknown one."""
+        entry = entries[name][0] if name in entries else SidecarEntry({"name": name}, _NO_PLACE)
         try:
-            return has_secrets(self._find(self._with_defaults(entry)).parameters)
+            return self._find(self._with_defaults(entry)).parameters
         except UsageError:
-            return False
+            return {}
 
     def validate(self) -> None:
         """Find every sidecar and validate every parameter of active rules and defaults. Required parameters may be missing.

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sidecarctl.catalog.fragment import Fragment
-from sidecarctl.catalog.parameters import has_secrets
 from sidecarctl.catalog.render import render
 from sidecarctl.composition.request import Request
 from sidecarctl.findings import Finding, PathTuple, Severity
@@ -154,6 +153,9 @@ def difference_findings(workload: Workload, request: Request, before: Any, after
     ]
     if not changes:
         return []
+    from sidecarctl.catalog.secret_fields import may_write_secrets
+
+    hidden = may_write_secrets(request.sidecar, request.parameters.recorded)
     fields = plural(len(changes), "field")
     wanted = f"{request.sidecar.name} {request.sidecar.version}"
     prefix = field_text(workload.pod_path[len(workload.path) :]) + "."
@@ -165,7 +167,7 @@ def difference_findings(workload: Workload, request: Request, before: Any, after
             _container_path(workload, request.instance),
             why="\n".join(
                 f"{change.path.removeprefix(prefix)}: {_describe(change)}"
-                for change in (hide_values(changes) if has_secrets(request.sidecar.parameters) else changes)
+                for change in (hide_values(changes) if hidden else changes)
             ),
             help="to write the library's values, run `sidecarctl upgrade --enforce`; set parameters for the values to keep",
             workload=workload.label,

@@ -32,6 +32,7 @@ from sidecarctl.inject.upgrade_base import (
     without_instance,
 )
 from sidecarctl.kube.kinds import has_no_workload
+from sidecarctl.kube.secret_values import MASK
 from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.kube.workload import Workload, may_hold
 from sidecarctl.lazy_dataclass import dataclass, replace
@@ -145,9 +146,8 @@ def _instance(place: _Place, instance: Instance, catalog: Catalog, options: Opti
         notes.append(f"the library has no {lost}")
     found = tuple(find_companions(place.document, place.companions, place.workload, instance))
     edits = _find_edits(place, instance, found, own, catalog, options, notes)
-    if edits and edits is not _EDITED and any(each and has_secrets(each.parameters) for each in (own, newest)):
-        edits = tuple(hide_values(edits))
-        notes.append("secret parameters are not recorded: fields that depend on them may be reported as edited")
+    if edits and edits is not _EDITED:
+        edits = _hide_secrets(edits, instance, [each for each in (own, newest) if each], notes)
     drift, kube_version = _find_drift(place, instance, own, catalog, options, notes) if own and not edits else ((), "")
     upgrade = (
         _compare_with_upgrade(place, instance, newest, catalog, options, notes) if newest and (newer or not own) else ()
@@ -166,6 +166,21 @@ def _instance(place: _Place, instance: Instance, catalog: Catalog, options: Opti
         kube_version=kube_version,
         note="; ".join(dict.fromkeys(notes)),
     )
+
+
+def _hide_secrets(
+    edits: tuple[FieldChange, ...], instance: Instance, versions: Iterable[Sidecar], notes: list[str]
+) -> tuple[FieldChange, ...]:
+    """Return edits without their values, with a note, if one of the versions can write a secret."""
+    from sidecarctl.catalog.secret_fields import has_placeholder
+
+    if any(has_secrets(each.parameters) for each in versions):
+        notes.append("secret parameters are not recorded: fields that depend on them may be reported as edited")
+    elif any(has_placeholder(each, instance.parameters) for each in versions):
+        notes.append(f"values are hidden: {MASK} takes the place of a secret")
+    else:
+        return edits
+    return tuple(hide_values(edits))
 
 
 def _find_edits(
@@ -258,7 +273,7 @@ def _find_drift(
 def _mask(text: str, secrets: frozenset[str]) -> str:
     if not secrets:
         return text
-    from sidecarctl.catalog.secret_parameters import mask
+    from sidecarctl.catalog.masking import mask
 
     return mask(text, secrets)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sidecarctl.catalog.assignments import RawText, assign
+from sidecarctl.catalog.assignments import RawText, assign, outer_key
 from sidecarctl.composition.model import Composition, load_composition, load_from_document
 from sidecarctl.errors import InputError, UsageError, did_you_mean
 from sidecarctl.findings import PathTuple, Place
@@ -188,9 +188,9 @@ def _from_config_map(data: object, name: str, label: str, folder: Path, environm
     for key, value in parameters.items():
         wish, rest = _split_key(key, wishes, label)
         try:
-            assign(wish.setdefault("parameters", {}), rest, RawText(value))
+            assign(wish.setdefault("parameters", {}), rest, RawText(value), outer_key)
         except UsageError as error:
-            error.where = f"{label}, data.{key}"
+            error.where = f"{label}, data.{_shown_key(key, rest)}"
             raise
     spec: dict[str, Any] = {"rules": [{"select": {"all": True}, "sidecars": list(wishes.values())}]}
     if "kubeVersion" in options:
@@ -205,7 +205,7 @@ def _from_config_map(data: object, name: str, label: str, folder: Path, environm
             wish, rest = _split_key(key, wishes, label)
             if wish is wishes[sidecar]:
                 parameter: PathTuple = (*at, "parameters", rest.partition(".")[0])
-                origins[parameter] = ("data", key)
+                origins[parameter] = ("data", _shown_key(key, rest))
     return load_from_document(
         _as_composition({"metadata": {"name": name}}, spec, label, origins), (), folder, options.get("env", environment)
     )
@@ -220,10 +220,15 @@ def _split_key(key: str, wishes: Mapping[str, dict[str, Any]], label: str) -> tu
     if len(wishes) == 1:
         return next(iter(wishes.values())), key
     raise UsageError(
-        f'ambiguous parameter "{key}": it can belong to {len(wishes)} sidecars',
+        f'ambiguous parameter "{outer_key(key)}": it can belong to {len(wishes)} sidecars',
         where=f"{label}, data",
-        hint=f"write <sidecar>.{key}, where <sidecar> is one of {', '.join(wishes)}",
+        hint=f"write <sidecar>.{outer_key(key)}, where <sidecar> is one of {', '.join(wishes)}",
     )
+
+
+def _shown_key(key: str, parameter: str) -> str:
+    """Return a data key up to the name of its parameter: the rest can be secret, and no sidecar is read yet that says so."""
+    return f"{key.removesuffix(parameter)}{outer_key(parameter)}"
 
 
 def _split_words(text: str) -> list[str]:

@@ -14,6 +14,7 @@ from sidecarctl.findings import PathTuple
 
 MASK = "REPLACE_ME"
 _ENCODED_MASK = base64.b64encode(MASK.encode()).decode()  # the API server rejects binaryData that is not base64
+PLACEHOLDERS = (MASK, _ENCODED_MASK)
 
 # Maps with keys of the user's choice, so a key says what its value is. In other maps, `key` and `secret` are fields.
 _FREE_MAPS = frozenset({"annotations", "binaryData", "data", "options", "volumeAttributes"})
@@ -49,7 +50,7 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 # A value that is set elsewhere: $(NAME), ${NAME}, $NAME, <NAME>. A password can contain `$` and a letter.
 _REFERENCE = re.compile(
-    r"\$\([A-Za-z_]|\$\{[A-Za-z_]|\A\$[A-Za-z_]\w*\Z|\A<.*>\Z|\A(?:" + f"{MASK}|{_ENCODED_MASK}" + r")\Z"
+    r"\$\([A-Za-z_]|\$\{[A-Za-z_]|\A\$[A-Za-z_]\w*\Z|\A<.*>\Z|\A(?:" + "|".join(PLACEHOLDERS) + r")\Z"
 )
 # A path has several steps, or is a word: /var/run/token, ./token. A password can start with a slash.
 _PATH = r"(?:~|\.{1,2})?/[\w.-]+/[\w./-]*|(?:~|\.{1,2})?/(?-i:[a-z.-]*)"

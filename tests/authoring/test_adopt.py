@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -251,7 +253,7 @@ def test_reports_what_fails_the_tests_of_the_written_library(folder: Path) -> No
     assert "fluent-bit:5.1.1" in (folder / "accounts.yaml").read_text()
 
 
-def set_in(folder: Path, names: tuple[str, ...], old: str, new: str) -> None:
+def set_in(folder: Path, names: Iterable[str], old: str, new: str) -> None:
     for name in names:
         file = folder / f"{name}.yaml"
         assert old in file.read_text()
@@ -369,6 +371,34 @@ def test_secret_outside_of_the_texts_of_the_container_is_not_copied(kind: str, f
     assert any("REPLACE_ME" in text for text in texts[2:])
     assert not [text for text in texts if GITHUB in text or " 73928461\n" in text or "value: 73928461" in text]
     assert "not copied" in outcome.stderr
+
+
+@pytest.mark.parametrize("options", [[], ["--format", "json"]])
+@pytest.mark.parametrize("names", [("events",), ("accounts",), ("accounts", "catalog", "delivery", "events")])
+@pytest.mark.parametrize("kind", [*SECRETS, "mount of the app", "volume"])
+def test_secret_is_in_no_report_of_the_adopted_sidecar(
+    kind: str, names: tuple[str, ...], options: list[str], folder: Path
+) -> None:
+    old, new = (SECRETS | HIDDEN)[kind]
+    set_in(folder, [name for name in names if old in SIX[name]], old, new.replace("SECRET", GITHUB))
+    run("sidecarctl adopt team", folder.parent)
+    commands = [
+        "render -f team --adopt -i -v",
+        "status -f team",
+        "upgrade -f team -o new -v",
+        "upgrade -f team -o own -v --enforce",
+    ]
+    outcomes = [run(["sidecarctl", *command.split(), *options], folder.parent) for command in commands[:2]]
+    assert "hidden" in outcomes[1].stdout
+    entry = folder.parent / "sidecars/shipper"
+    shutil.copytree(entry, entry.with_name("shipper@0.1.0"))
+    for file, old, new in (("sidecar.yaml", '"0.1.0"', '"0.2.0"'), ("template.yaml", "fluent-bit:5", "fluent-bit:6")):
+        (entry / file).write_text((entry / file).read_text().replace(old, new))
+    outcomes += [run(["sidecarctl", *command.split(), *options], folder.parent) for command in commands[1:]]
+    assert "0.2.0" in outcomes[-1].stdout + outcomes[-1].stderr
+    assert len(outcomes) == 5
+    texts = [each.stderr + each.stdout for each in outcomes]
+    assert not [text for text in texts if "hunter2" in text or GITHUB in text]
 
 
 def test_secret_under_a_key_of_a_volume_is_not_copied_or_printed(tmp_path: Path) -> None:

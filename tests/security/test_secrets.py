@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from sidecarctl.catalog.secret_parameters import mask
+from sidecarctl.catalog.masking import mask
+from sidecarctl.findings import Finding
+from sidecarctl.inject.secret_findings import mask_findings
 from tests.calls import count_calls
 from tests.command import Outcome, run
 from tests.security.kit import ADD, CONTAINER, library
@@ -636,6 +638,102 @@ def test_key_with_white_space_in_a_secret_mapping_is_not_shown(key: str, schema:
     assert "hunter2" not in done.stderr and "BEGIN" not in done.stderr
 
 
+USERS = "{users: {type: object, maxProperties: 1, additionalProperties: {type: string, writeOnly: true}}, fail: {}}"
+REFUSES = "{% if params.fail %}{{ fail('users is wrong') }}{% endif %}\n" + CONTAINER
+
+
+@pytest.mark.parametrize("prefix", ["", "mine."])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--set users.hunter2=1 --set users.hunter2.x=2",
+        "--set users=x --set users.hunter2=1",
+        "--set users.hunter2=1 --set users.hunter3=2",
+        "--set users.hunter2..x=1",
+        "--set users[hunter2]=1",
+        "--set users.hunter2",
+        "--set user.hunter2=1",
+        "--set users.hunter2=1 --set fail=1",
+        "--set-file users.hunter2=web.yaml --set fail=1",
+        "--set-file users.hunter2=web.yaml --set-file users.hunter3=web.yaml",
+        "--set-file users.hunter2=missing",
+        "--set-file users.hunter2",
+        "--unset user.hunter2",
+        "--unset users.hunter2..x",
+    ],
+)
+def test_key_of_a_secret_mapping_is_not_shown_as_the_place_of_an_error(words: str, prefix: str, tmp_path: Path) -> None:
+    library(tmp_path, REFUSES, USERS)
+    given = re.sub(r"(--[a-z-]+ )", rf"\1{prefix}", words)
+    done = run(["sidecarctl", *ADD.split()[1:], *given.split()], tmp_path)
+    assert (done.code > 0, "user" in done.stderr, "hunter" in done.stderr) == (True, True, False), done.stderr
+    shutil.copytree(tmp_path / "lib" / "mine", tmp_path / "lib" / "mine@0.9.0")
+    done = run(["sidecarctl", "add", "log-tail", *ADD.split()[2:], *given.split()], tmp_path)
+    assert (done.code > 0, "hunter" in done.stderr) == (True, False), done.stderr
+
+
+def test_keys_of_other_parameters_are_shown(tmp_path: Path) -> None:
+    entry = library(tmp_path, REFUSES, USERS)
+    public = entry.with_name("open")
+    shutil.copytree(entry, public)
+    (public / "sidecar.yaml").write_text((entry / "sidecar.yaml").read_text().replace("name: mine", "name: open"))
+    text = (public / "sidecar.yaml").read_text()
+    (public / "sidecar.yaml").write_text(text.replace(", writeOnly: true", ""))
+    words = "mine open --library lib -f web.yaml --set open.users.a=1 --set open.users.a.x=2"
+    done = run(f"sidecarctl add {words}", tmp_path)
+    assert 'cannot set "users.a.x" at "x"' in done.stderr and "--set open.users.a.x=..." in done.stderr
+    done = run(f"{ADD} --set env.A=1 --set env.A.x=2", tmp_path)
+    assert 'cannot set "env.A.x" at "x"' in done.stderr
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["hunter2: a, users.hunter3: b", "hunter2: a, users.hunter2.x: b", "hunter2..x: a", 'hunter2: a, fail: "1"'],
+)
+@pytest.mark.parametrize("prefix", ["", "mine."])
+def test_key_of_a_secret_mapping_is_not_in_the_result_of_a_function(given: str, prefix: str, tmp_path: Path) -> None:
+    library(tmp_path, REFUSES, USERS)
+    data = f"users.{given}".replace("users.", f"{prefix}users.").replace("fail", f"{prefix}fail")
+    config = (
+        f"{{apiVersion: v1, kind: ConfigMap, metadata: {{name: x}}, data: {{sidecars: mine, libraries: lib, {data}}}}}"
+    )
+    head = f"apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nfunctionConfig: {config}\nitems:\n"
+    item = (
+        "- {apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {containers: [{name: web, image: nginx:1.27}]}}\n"
+    )
+    done = run("sidecarctl krm", tmp_path, stdin=head + item)
+    results = done.stdout.partition("\nresults:")[2]
+    assert (done.code, "users" in results, "hunter" in results + done.stderr) == (2, True, False), done.stdout
+
+
+@pytest.mark.parametrize("format_name", ["text", "json", "sarif", "github"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "mine.users.hunter2: a, sidecarctl.dev/mine.users.hunter2.x: b",
+        "mine.users.hunter2: a, sidecarctl.dev/mine.users.hunter3: b",
+        "mine.users.hunter2..x: a",
+        "mine.user.hunter2: a",
+        "other.users.hunter2: a",
+    ],
+)
+def test_key_of_a_secret_mapping_is_not_in_a_finding_about_an_annotation(
+    given: str, format_name: str, tmp_path: Path
+) -> None:
+    entry = library(tmp_path, REFUSES, USERS)
+    shutil.copytree(entry, entry.with_name("other"))
+    text = (entry / "sidecar.yaml").read_text().replace("name: mine", "name: other")
+    (entry.with_name("other") / "sidecar.yaml").write_text(text)
+    (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION.replace(", parameters: {token: hunter2xyz}", ""))
+    web = (tmp_path / "web.yaml").read_text()
+    (tmp_path / "web.yaml").write_text(
+        web.replace("  name: web\n", f"  name: web\n  annotations: {{sidecarctl.dev/{given}}}\n", 1)
+    )
+    done = run(f"sidecarctl render -f web.yaml -o out.yaml --format {format_name}", tmp_path)
+    shown = done.stdout + done.stderr
+    assert ("parameter-annotation" in shown or "inject-parameter" in shown, "hunter" in shown) == (True, False), shown
+
+
 @pytest.mark.parametrize("secret", ["hunter2$XYZ", "<hunter2>", "{{hunter2}}", "$(hunter2)"])
 @pytest.mark.parametrize("format_name", ["text", "json", "sarif", "github", "gitlab", "junit", "markdown"])
 def test_secret_that_looks_like_a_placeholder_is_not_in_any_report(
@@ -657,6 +755,18 @@ def test_masking_many_secrets_searches_only_for_what_a_text_can_have(text: str) 
     calls = count_calls(lambda: mask(text, secret))
     assert calls["sub"] + calls["_quoted_forms"] == 0
     assert sum(calls.values()) < 2_000
+
+
+def test_cost_of_masking_findings_does_not_grow_with_the_number_of_secrets() -> None:
+    findings = [Finding("a", f"container a{number} has no limit", path=("spec", number)) for number in range(100)]
+
+    def cost(count: int) -> int:
+        known = [frozenset(f"tok{number:04d}-x" for number in range(count)) for _ in findings]  # one for each workload
+        mask("the forms of the secrets are computed once", known[0])
+        calls = count_calls(lambda: [list(mask_findings([each], own)) for each, own in zip(findings, known)])
+        return sum(calls.values())
+
+    assert cost(5_000) < 1.1 * cost(10)
 
 
 def test_masks_secrets_in_any_case_quoted_or_shortened() -> None:
