@@ -16,7 +16,7 @@ _SECRET = object()
 _Schemas = Sequence[Mapping[str, Any]]
 # A reference whose target is unknown, in a schema with secrets, can lead to one of them.
 _UNKNOWN: Mapping[str, Any] = {"writeOnly": True}
-_LONGESTMASKED = 100_000  # characters; thousands of secrets in it take seconds
+_LONGEST_MASKED = 100_000  # characters; thousands of secrets in it take seconds
 
 
 def remove_secrets(value: Any, schema: Any) -> Any:
@@ -225,7 +225,7 @@ def hide_output(error: UsageError, secrets: Iterable[str], fields: Iterable[str]
 
 def _mask_message(message: str, secrets: Iterable[str]) -> str:
     """Return a masked message of a template, or how long it is."""
-    return mask(omit_long(message, _LONGESTMASKED), secrets)
+    return mask(omit_long(message, _LONGEST_MASKED), secrets)
 
 
 def _known_path(text: str, fields: frozenset[str]) -> str:
