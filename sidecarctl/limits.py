@@ -57,7 +57,10 @@ _PIECE = 1 << 20
 _MANY = 10**12
 INPUT = Limit("SIDECARCTL_MAX_INPUT", 256 << 20, _MANY, "the size of an input file or of stdin in bytes")
 DOCUMENT = Limit("SIDECARCTL_MAX_DOCUMENT", 64 << 20, _MANY, "the number of characters in a document")
-VALUES = Limit("SIDECARCTL_MAX_VALUES", 2_000_000, _MANY, "the number of values in a document, with aliases expanded")
+VALUES = Limit("SIDECARCTL_MAX_VALUES", 2_000_000, _MANY, "the number of values in a document")
+ALIASED = Limit(
+    "SIDECARCTL_MAX_ALIASED", 50_000, _MANY, "the number of values that the aliases of a document expand to"
+)
 DEPTH = Limit("SIDECARCTL_MAX_DEPTH", 400, 10_000, "the nesting depth of a document")
 FILE = Limit("SIDECARCTL_MAX_FILE", 1 << 20, _MANY, "the size of a library or composition file in bytes")
 TEMPLATE = Limit("SIDECARCTL_MAX_TEMPLATE", 256 << 10, _MANY, "the size of a template in bytes")
@@ -95,6 +98,6 @@ FETCH_SECONDS = Limit(
 LIBRARY_DEPTH = 100
 
 ALL = (
-    *(INPUT, DOCUMENT, VALUES, DEPTH, FILE, TEMPLATE, STEPS, RENDERED, SECONDS, MEMORY, STEP_SECONDS),
+    *(INPUT, DOCUMENT, VALUES, ALIASED, DEPTH, FILE, TEMPLATE, STEPS, RENDERED, SECONDS, MEMORY, STEP_SECONDS),
     *(LIBRARY_FILES, LIBRARY_SIZE, FETCH_SIZE, FETCH_SECONDS),
 )

@@ -61,12 +61,12 @@ def classify(text: str, *, gets_selectors: bool = False) -> str:
 
     Looks at the text first and parses only the rare text that this does not decide.
     """
-    if _DIRECTIVE.search(text) and any(_DIRECTIVE.match(line.strip().removeprefix("- ")) for line in text.split("\n")):
+    if _DIRECTIVE.search(text) and any(_DIRECTIVE.match(line.strip().removeprefix("- ")) for line in _lines(text)):
         return PATCH
     parts = [part for part in _SEPARATOR.split(text) if part.strip()]
     kinds = [_describe_part(part) for part in parts]
     if "" in kinds:
-        if _YTT.search(text):
+        if _YTT.search(text) and any(map(_YTT.search, _lines(text))):
             return TEMPLATE
         if _is_template(text):
             return TEMPLATE
@@ -152,6 +152,13 @@ def _is_object(value: Any) -> bool:
         return False
     given = [isinstance(value.get(key), str) for key in ("apiVersion", "kind")]
     return all(given) or (any(given) and ("metadata" in value or "spec" in value))
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Return the lines of a text without the content of block scalars, which can have a patch or a script."""
+    from sidecarctl.files.block_scalars import outside_block_scalars  # most texts do without
+
+    return outside_block_scalars(text)
 
 
 def _is_template(text: str) -> bool:

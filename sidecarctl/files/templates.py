@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from itertools import count
 
 from sidecarctl.errors import InputError
+from sidecarctl.files.block_scalars import outside_block_scalars
 from sidecarctl.yamltext.stream import split
 
 # Of Helm, Jinja, and ERB. None contains the start of another one, so that many starts without an end take linear time.
@@ -17,7 +17,6 @@ _WORD = "\ue000"  # a character that no manifest has, with a number: a key canno
 _LINE = re.compile(rf"^[ \t]*(?:{_WORD}\d+[ \t]*)+\r?$", re.MULTILINE)
 # An expression as a whole value can stand for lines below its key.
 _VALUE = re.compile(rf"(?<=[:-])[ \t]+{_WORD}\d+[ \t]*(?=\r?$)", re.MULTILINE)
-_BLOCK_SCALAR = re.compile(r"(?:^|[:-])[ \t]+(?:[!&]\S*[ \t]+)*[|>][-+0-9]*[ \t]*(?:#.*)?\r?$")
 
 
 def is_template(text: str) -> bool:
@@ -30,7 +29,7 @@ def is_template(text: str) -> bool:
         return False
     number = count()
     filled = _EXPRESSION.sub(lambda _: f"{_WORD}{next(number)}", text)
-    return _LINE.search("\n".join(_outside_block_scalars(filled))) is not None or _can_parse(_VALUE.sub("", filled))
+    return _LINE.search("\n".join(outside_block_scalars(filled))) is not None or _can_parse(_VALUE.sub("", filled))
 
 
 def _can_parse(text: str) -> bool:
@@ -40,14 +39,3 @@ def _can_parse(text: str) -> bool:
     except InputError:
         return False
     return True
-
-
-def _outside_block_scalars(text: str) -> Iterator[str]:
-    """Yield the lines of a text that are not the content of a block scalar, by their indentation: the text may be no YAML."""
-    indent: int | None = None
-    for line in text.split("\n"):
-        width = len(line) - len(line.lstrip(" "))
-        if indent is not None and (width > indent or not line.strip()):
-            continue
-        indent = width if _BLOCK_SCALAR.search(line) else None
-        yield line

@@ -35,8 +35,8 @@ def parse(text: str, *, last_wins: bool = False) -> Node | None:
     last_wins  of duplicate keys, the last one counts, instead of an error
 
     Raises SyntaxProblem for invalid YAML, a duplicate key, an unknown alias, a key that JSON cannot have, or a second document,
-    and LimitProblem, one of them, for nesting deeper than limits.DEPTH, and more than limits.VALUES values or limits.DOCUMENT
-    characters (aliases expanded).
+    and LimitProblem, one of them, for nesting deeper than limits.DEPTH, more than limits.VALUES values, aliases that expand to
+    more than limits.ALIASED values, and more than limits.DOCUMENT characters (aliases expanded).
     """
     if text.startswith("\ufeff"):
         return _parse_after_mark(text, last_wins)
@@ -61,7 +61,7 @@ def parse(text: str, *, last_wins: bool = False) -> Node | None:
 def _compose(text: str, source: EventSource, last_wins: bool) -> Node | None:
     from sidecarctl.yamltext import events
 
-    max_depth, max_values = limits.DEPTH.value, limits.VALUES.value
+    max_depth, max_values, max_aliased = limits.DEPTH.value, limits.VALUES.value, limits.ALIASED.value
     if max_depth > limits.DEPTH.default:
         sys.setrecursionlimit(max(sys.getrecursionlimit(), 1000 + 4 * max_depth))
     following, meant = source.events(), source.meant
@@ -143,8 +143,8 @@ def _compose(text: str, source: EventSource, last_wins: bool) -> Node | None:
             node, size = _alias(event, anchors)
             count += size
             expanded += size
-            if expanded > max_values:
-                raise _too_many("aliases expand to", node.start, "remove anchors that refer to each other; ")
+            if expanded > max_aliased:
+                raise _too_many("aliases expand to", limits.ALIASED, node.start, "write fewer values as aliases; ")
         elif kind is events.DocumentStartEvent:
             documents += 1
             if documents > 1:
@@ -179,10 +179,8 @@ def _too_deep(offset: int) -> LimitProblem:
     return LimitProblem(f"nested deeper than {limits.DEPTH.value} levels", offset, hint=hint)
 
 
-def _too_many(what: str, offset: int, way_out: str = "") -> LimitProblem:
-    return LimitProblem(
-        f"{what} more than {limits.VALUES.value:,} values", offset, hint=way_out + limits.VALUES.way_out
-    )
+def _too_many(what: str, limit: limits.Limit, offset: int, way_out: str = "") -> LimitProblem:
+    return LimitProblem(f"{what} more than {limit.value:,} values", offset, hint=way_out + limit.way_out)
 
 
 def _check_length(root: Node) -> None:
@@ -200,7 +198,7 @@ def _limit_events(following: Callable[[], Any], max_values: int) -> Callable[[],
     def counted() -> Any:
         event = following()
         if type(event).__name__ in _VALUES and next(numbers) >= max_values:
-            raise _too_many("the document has", int(event.start_mark.index))
+            raise _too_many("the document has", limits.VALUES, int(event.start_mark.index))
         return event
 
     return counted

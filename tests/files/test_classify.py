@@ -67,6 +67,22 @@ TEXTS = {
         "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - $patch: replace\n  - name: a\n    image: b\n",
         PATCH,
     ),
+    "a patch directive in a block scalar": (
+        "apiVersion: v1\nkind: ConfigMap\ndata:\n  a: |\n    kind: Pod\n    $patch: delete\n\n  b: c\n",
+        "",
+    ),
+    "a patch directive in a block scalar of an item": (
+        "apiVersion: v1\nkind: A\nspec:\n  a:\n  - |\n    $patch: delete\n  - b: >-  # c\n      $patch: delete\n",
+        "",
+    ),
+    "a patch directive behind a block scalar of an item": (
+        "apiVersion: v1\nkind: A\nspec:\n  a:\n  - b: |\n      c\n    $patch: delete\n",
+        PATCH,
+    ),
+    "a script with ytt markup in a block scalar": (
+        "apiVersion: v1\nkind: ConfigMap\ndata:\n  a: |\n    #@ b\n    c #@ d\n",
+        "",
+    ),
     "a partial workload": (
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {replicas: 2}\n",
         PARTIAL,

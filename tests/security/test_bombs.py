@@ -24,14 +24,18 @@ ALIASES = "x0: &x0 [a, a, a, a, a, a, a, a, a, a]\n" + "".join(
 )
 # name: (text after a valid document, the limit)
 INPUTS: dict[str, tuple[str, limits.Limit]] = {
-    "aliases": (ALIASES, limits.VALUES),
+    "aliases": (ALIASES, limits.ALIASED),
+    "aliases of a container with many ports": (
+        f"x: &x {{name: a, ports: [{'{containerPort: 1},' * 1000}]}}\ny:\n" + "- *x\n" * 400,
+        limits.ALIASED,
+    ),
     "many aliases of a list": (
         f"x: &x [{'a,' * 3000}]\n" + "".join(f"k{i}: [*x]\n" for i in range(700)),
-        limits.VALUES,
+        limits.ALIASED,
     ),
     "merge keys that grow": (
         "x0: &x0 {a: 1}\n" + "".join(f"x{i}: &x{i} {{<<: *x{i - 1}, k{i}: 1}}\n" for i in range(1, 3000)),
-        limits.VALUES,
+        limits.ALIASED,
     ),
     "a million keys": ("".join(f"k{number}: v\n" for number in range(1_000_000)), limits.VALUES),
     "a list of two million items": (f"x: [{'a,' * 2_000_000}]\n", limits.VALUES),
@@ -54,7 +58,7 @@ def test_bomb_is_rejected_with_the_limit_and_its_variable(what: str, tmp_path: P
 
 RAISED = {
     "nesting": ("x: " + "[" * 1000 + "]" * 1000 + "\n", "SIDECARCTL_MAX_DEPTH", "400", "1100"),
-    "aliases": ("".join(ALIASES.splitlines(keepends=True)[:5]), "SIDECARCTL_MAX_VALUES", "10000", "1000000"),
+    "aliases": ("".join(ALIASES.splitlines(keepends=True)[:5]), "SIDECARCTL_MAX_ALIASED", "10000", "1000000"),
 }
 
 
