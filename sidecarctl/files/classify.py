@@ -22,6 +22,7 @@ _KEY = _MARGIN + r"{}[\"']?[ \t]*:(?:[ \t]|\r?$)"
 _API_VERSION = lazy_pattern(_KEY.format("apiVersion"), re.MULTILINE)
 _KIND = lazy_pattern(_KEY.format("kind"), re.MULTILINE)
 _BODY = lazy_pattern(_KEY.format("(?:metadata|spec)"), re.MULTILINE)
+_ODD_BREAK = lazy_pattern("\r(?!\n)|[\x85\u2028\u2029]")  # other line breaks of YAML than those that `$` is before
 # Without the rest of the line, which can be a document that a reader rejects or, in the first line of a file, reads.
 _SEPARATOR = lazy_pattern(r"^---", re.MULTILINE)
 # Nothing before the content: blank lines, comments, and separators are skipped line by line. One expression for them takes
@@ -61,6 +62,8 @@ def classify(text: str, *, gets_selectors: bool = False) -> str:
 
     Looks at the text first and parses only the rare text that this does not decide.
     """
+    if _ODD_BREAK.search(text):
+        text = _ODD_BREAK.sub("\n", text)
     if _DIRECTIVE.search(text) and any(_DIRECTIVE.match(line.strip().removeprefix("- ")) for line in _lines(text)):
         return PATCH
     parts = [part for part in _SEPARATOR.split(text) if part.strip()]

@@ -187,6 +187,16 @@ def test_text_is_classified(what: str) -> None:
     assert classify(text) == kind
 
 
+@pytest.mark.parametrize("line_break", ["\r", "\x85", "\u2028", "\u2029"], ids=ascii)
+def test_every_line_break_of_yaml_ends_a_line(line_break: str) -> None:
+    for text, kind in (
+        TEXTS["a composition"],
+        TEXTS["a patch directive"],
+        ("apiVersion: v1\nkind: Namespace\n", ""),
+    ):
+        assert classify(text.replace("\n", line_break)) == kind
+
+
 def test_partial_object_lacks_more_than_one_required_field() -> None:
     pod = {"kind": "Pod", "spec": {"containers": [{"name": "a"}, {"name": "b", "image": "c"}]}}
     assert not is_partial_object(pod)
