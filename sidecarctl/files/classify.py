@@ -64,7 +64,7 @@ def classify(text: str, *, gets_selectors: bool = False) -> str:
     """
     if _ODD_BREAK.search(text):
         text = _ODD_BREAK.sub("\n", text)
-    if _DIRECTIVE.search(text) and any(_DIRECTIVE.match(line.strip().removeprefix("- ")) for line in _lines(text)):
+    if _DIRECTIVE.search(text) and _is_patch(text):
         return PATCH
     parts = [part for part in _SEPARATOR.split(text) if part.strip()]
     kinds = [_describe_part(part) for part in parts]
@@ -76,6 +76,24 @@ def classify(text: str, *, gets_selectors: bool = False) -> str:
         lacks = gets_selectors and "selector" not in text and any(_is_selected(part) for part in parts)
         return PARTIAL if lacks or _is_partial(text, parts) else ""
     return next((kind for kind in kinds if kind != OTHER), TEMPLATE if _is_template(text) else OTHER)
+
+
+def _is_patch(text: str) -> bool:
+    """Return True if a document has a directive of strategic merge patches, a text with an error if a line starts with one."""
+    values = list(_values(text))
+    if any(value is _UNREADABLE for value in values):
+        return any(_DIRECTIVE.match(line.strip().removeprefix("- ")) for line in _lines(text))
+    return any(map(_has_directive, values))
+
+
+def _has_directive(value: Any) -> bool:
+    """Return whether a value has a directive; one below a key such as `patchStrategicMerge` belongs to a policy."""
+    if isinstance(value, list):
+        return any(map(_has_directive, value))
+    if not isinstance(value, dict):
+        return False
+    own = (key for key in value if isinstance(key, str))
+    return any(_DIRECTIVE.match(key) or ("patch" not in key.lower() and _has_directive(value[key])) for key in own)
 
 
 def _describe_part(part: str) -> str:

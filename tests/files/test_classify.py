@@ -75,6 +75,13 @@ TEXTS = {
         "apiVersion: v1\nkind: A\nspec:\n  a:\n  - |\n    $patch: delete\n  - b: >-  # c\n      $patch: delete\n",
         "",
     ),
+    "a patch directive in a policy": (
+        "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nspec:\n  rules:\n  - mutate:\n"
+        "      patchStrategicMerge:\n        spec:\n          $patch: delete\n---\napiVersion: v1\nkind: Namespace\n",
+        "",
+    ),
+    "a patch directive and a syntax error": ("apiVersion: v1\nkind: Pod\nspec:\n  $patch: delete\n  a: [\n", PATCH),
+    "a patch directive in flow style": ("apiVersion: v1\nkind: Pod\nspec: {a: {$patch: delete}}\n", PATCH),
     "a patch directive behind a block scalar of an item": (
         "apiVersion: v1\nkind: A\nspec:\n  a:\n  - b: |\n      c\n    $patch: delete\n",
         PATCH,
