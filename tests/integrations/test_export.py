@@ -253,6 +253,16 @@ def test_policies_have_distinct_names(engine: str, tmp_path: Path) -> None:
         assert found[kind] == expected
 
 
+@pytest.mark.parametrize("engine", POLICIES)
+def test_policies_name_an_earlier_sidecar_of_several_rules_once(engine: str, tmp_path: Path) -> None:
+    """Else the output of rules with one sidecar grows with their square."""
+    rules = [{"name": f"r{n}", "select": {"namespaces": [f"n{n}"]}, "sidecars": [LOGGER]} for n in range(4)]
+    specs = [each.get("spec", {}) for each in objects(export(tmp_path, engine, composition(*rules)))]
+    texts = [str(spec["mutations"]) for spec in specs if "mutations" in spec]
+    assert any('c.name in ["logger"]' in text for text in texts)
+    assert not any('"logger", "logger"' in text for text in texts)
+
+
 def test_sidecarsets_have_distinct_names(tmp_path: Path) -> None:
     names = ["My Rule", "my-rule", "my-rule-2"]
     rules = [

@@ -228,7 +228,7 @@ def _init_container_patches(injection: Injection, pod: PodTemplate, earlier: Seq
     if not injection.at_start:
         yield from _append_patches(pod, "initContainers", injection.init)
         return
-    before = [name for one in earlier if one.at_start for name in one.container_names if one.init]
+    before = dict.fromkeys(name for one in earlier if one.at_start and one.init for name in one.container_names)
     base = f"size({pod.spec}.initContainers.filter(c, c.name in {strings(before)}))" if before else ""
     list_path = pod.path("spec", "initContainers") + "/"
     # The list may not exist before the first insertion; the count of earlier init containers is then 0.
