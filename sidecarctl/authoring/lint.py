@@ -11,9 +11,11 @@ from sidecarctl.authoring.lint_parameters import Subject, parameter_name, undecl
 from sidecarctl.authoring.lint_versions import invalid_renamed_parameter, missing_changelog_entry
 from sidecarctl.authoring.trial import InjectedParts, TrialResult
 from sidecarctl.catalog.entry_files import read_text
+from sidecarctl.catalog.parameter_values import has_secrets
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError
 from sidecarctl.findings import Finding, Place, Severity
+from sidecarctl.inject.secret_findings import mask_findings
 from sidecarctl.kube.kinds import DEFAULT_KINDS
 from sidecarctl.kube.workload import as_list, as_mapping
 from sidecarctl.validate import pod_security as levels
@@ -23,13 +25,21 @@ Check = Callable[[Subject], Iterator[Finding]]
 
 
 def lint(sidecar: Sidecar, outcomes: Sequence[TrialResult]) -> list[Finding]:
-    """Return the findings of all checks, without duplicates."""
+    """Return the findings of all checks, without duplicates and without the secrets of test cases."""
     subject = Subject(sidecar, outcomes)
     findings: dict[tuple[str, str], Finding] = {}
     for check in CHECKS:
         for finding in check(subject):
             findings.setdefault((finding.rule, finding.message), finding)
-    return list(findings.values())
+    return list(mask_findings(findings.values(), _secrets(sidecar, outcomes)))
+
+
+def _secrets(sidecar: Sidecar, outcomes: Sequence[TrialResult]) -> frozenset[str]:
+    if not has_secrets(sidecar.parameters):
+        return frozenset()
+    from sidecarctl.catalog.secret_parameters import secret_texts
+
+    return frozenset(text for each in outcomes for text in secret_texts(each.trial.given, sidecar.parameters))
 
 
 def missing_tests(subject: Subject) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from sidecarctl.findings import ELLIPSIS, MAX_QUOTE_LENGTH
-from sidecarctl.lazy_dataclass import dataclass
+from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.yamltext.emit import json_text
 
 MASK = "..."
@@ -33,6 +33,24 @@ def forms_of(secrets: Iterable[str]) -> SecretForms:
     return _forms(frozenset(secrets))
 
 
+def part_forms_of(secrets: Iterable[str]) -> SecretForms:
+    """Return the words of secrets, and the items of lists in them, as forms that texts can have as whole words.
+
+    The shortest ones are left out: many texts have them.
+    """
+    return _part_forms(frozenset(secrets))
+
+
+@lru_cache(maxsize=8)
+def _part_forms(secrets: frozenset[str]) -> SecretForms:
+    parts = {part for secret in secrets for part in _SEPARATORS.split(secret) if len(part) >= _SHORTEST_PART}
+    return replace(_forms(frozenset(parts - secrets)), only_words=True, starts=frozenset())
+
+
+_SEPARATORS = re.compile(r"[^\w.+-]+")
+_SHORTEST_PART = 3
+
+
 @dataclass(frozen=True, eq=False)
 class SecretForms:
     """The forms that secrets can have in a text, folded and sorted, with what finds them without a search for each.
@@ -41,6 +59,7 @@ class SecretForms:
     longest  the number of characters of the longest form
     heads    the first characters of the forms, and the lengths of those heads
     starts   the heads of forms that are not short
+    only_words  True if each form must be a whole word, not only the short ones
     """
 
     all: Sequence[str]
@@ -49,6 +68,7 @@ class SecretForms:
     heads: frozenset[str]
     lengths: Sequence[int]
     starts: frozenset[str]
+    only_words: bool = False
 
 
 @lru_cache(maxsize=8)
@@ -116,11 +136,15 @@ _ODD_CASES = {
 
 def _find_whole(text: str, forms: SecretForms) -> Iterator[tuple[int, int]]:
     """Yield where a folded text has a form, a short one as a whole word."""
+
+    def is_any(form: str) -> bool:
+        return len(form) >= _SHORT and not forms.only_words
+
     for form in find_forms(text, forms):
         start = text.find(form)
         while start >= 0:
             end = start + len(form)
-            if len(form) >= _SHORT or not (_is_in_word(text[start - 1 : start]) or _is_in_word(text[end : end + 1])):
+            if is_any(form) or not (_is_in_word(text[start - 1 : start]) or _is_in_word(text[end : end + 1])):
                 yield start, end
             start = text.find(form, end)
 

@@ -13,13 +13,25 @@ if TYPE_CHECKING:
 
 
 def mask_findings(findings: Iterable[Finding], secrets: frozenset[str]) -> Iterator[Finding]:
-    """Yield findings without the texts of the secrets of a run."""
+    """Yield findings without the texts of the secrets of a run.
+
+    A message has no parts of them either, such as one address of a list. The help of a finding about a secret is left out: it can
+    have its words.
+    """
     if not secrets:
         return iter(findings)
-    from sidecarctl.catalog.masking import forms_of
+    from sidecarctl.catalog.masking import forms_of, mask_forms, part_forms_of
 
-    forms = forms_of(secrets)
-    return (_mask(each, forms) for each in findings)
+    forms, parts = forms_of(secrets), part_forms_of(secrets)
+
+    def mask_one(finding: Finding) -> Finding:
+        masked = _mask(finding, forms)
+        message = mask_forms(masked.message, parts)
+        if masked == finding and message == finding.message:
+            return finding
+        return replace(masked, message=message, why=mask_forms(masked.why, parts), help="")
+
+    return map(mask_one, findings)
 
 
 def _mask(finding: Finding, forms: SecretForms) -> Finding:
