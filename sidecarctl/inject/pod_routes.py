@@ -68,13 +68,13 @@ MAX_ROUTES = 100
 
 
 def find_routes(workload: Workload, fronts: Sequence[Front], services: ServiceIndex) -> tuple[list[Route], int]:
-    """Return the first ports of the Services that select the pods of a workload, and how many Services are left out."""
+    """Return the first ports of the Services that select the pods of a workload, and of how many Services not all are there."""
     pod, routes = PodView(workload), list[Route]()
     found = services.find(pod)
     for number, service in enumerate(found):
-        if len(routes) >= MAX_ROUTES:
-            return routes, len(found) - number
         for reference in service_ports(service):
+            if len(routes) >= MAX_ROUTES:
+                return routes, len(found) - number
             port = resolve_port(reference, pod)
             name = reference.holder.text("name")
             around = tuple(front.instance for front in reversed(find_chain(fronts, port)))

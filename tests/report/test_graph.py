@@ -249,3 +249,11 @@ def test_services_beyond_a_limit_are_counted() -> None:
 def test_services_beyond_a_limit_are_a_note(tmp_path: Path, format_name: str) -> None:
     outcome = run(f"sidecarctl graph --format {format_name}", tmp_path, stdin=SERVICES)
     assert outcome.stderr == "note: the graph leaves out 5 Services that lead to Pod/a\n"
+
+
+def test_ports_of_one_service_beyond_a_limit_are_counted() -> None:
+    ports = ", ".join(f"{{name: p{number}, port: {number}}}" for number in range(1, 106))
+    text = f"{POD}---\napiVersion: v1\nkind: Service\nmetadata: {{name: s}}\nspec: {{selector: {{a: b}}, ports: [{ports}]}}\n"
+    (drawn,) = read_pods(text, Options(), services=list(read_services(text)))
+    assert len(drawn.routes) == 100
+    assert "1 more Service not listed." in tree.render_pod_sections([drawn])

@@ -138,7 +138,7 @@ class Pod:
 
     before  the facts of the pod without what was added, None if nothing was added
     routes  the ports of Services that lead to the pod
-    more_services  the number of Services whose ports are not listed
+    more_services  the number of Services whose ports are not all listed
     """
 
     label: str
