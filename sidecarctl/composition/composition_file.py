@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.stream import Document, split
 
 _SHOWN = 5
-_NO_COMPOSITION = "check the path: a composition contains `kind: Composition`"
-_COMPOSITION = lazy_pattern("kind[\"']?: *[\"']?Composition")
+_NO_COMPOSITION = "check the path: a composition contains `apiVersion: sidecarctl.dev/v1alpha1` and `kind: Composition`"
+_COMPOSITION = lazy_pattern("^[^#\n]*\\bkind[\"']?: *[\"']?Composition", re.MULTILINE)
+_API_VERSION = lazy_pattern("\\bapiVersion[\"']?: *[\"']?([^\\s\"',}]*)")
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,18 @@ def read_file(path: Path) -> CompositionFile:
     try:
         document = choose_document(split(text, name), name)
     except InputError as problem:
-        if _COMPOSITION.search(text):
+        if _looks_like_composition(text):
             raise
         # Another file: the message must not quote it.
         message = "the file is neither a composition nor valid YAML"
         raise InputError(message, where=problem.where, hint=_NO_COMPOSITION) from None
     return read_document(document, (), path.parent)
+
+
+def _looks_like_composition(text: str) -> bool:
+    """Return whether a text that cannot be parsed seems to be a composition. Crossplane has a kind of this name too."""
+    version = _API_VERSION.search(text)
+    return _COMPOSITION.search(text) is not None and (version is None or "sidecarctl" in version[1])
 
 
 def choose_document(documents: Iterable[Document], name: str) -> Document:
@@ -111,8 +119,8 @@ def _validate(document: Document, path: PathTuple, value: Any) -> None:
             where=str(document.locate(path)),
             hint="check the path of the file",
         )
-    kind = value.get("kind")
-    if kind != "Composition" and not str(value.get("apiVersion")).startswith("sidecarctl.dev/"):
+    kind, api_version = value.get("kind"), str(value.get("apiVersion", "sidecarctl"))
+    if not api_version.startswith("sidecarctl.dev/") and not (kind == "Composition" and "sidecarctl" in api_version):
         raise UsageError("the file is not a composition", where=str(document.locate(path)), hint=_NO_COMPOSITION)
     if kind not in ("Composition", None):
         raise UsageError(

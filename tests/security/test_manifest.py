@@ -318,6 +318,9 @@ def test_python_tag_has_no_effect(tag: str, tmp_path: Path) -> None:
         "%geheim x\n",
         "a: |\n---geheim\n",
         "%YAML 1.geheim\n",
+        "apiVersion: apiextensions.crossplane.io/v1\nkind: Composition\nspec: {rules: geheim}\n",
+        "apiVersion: apiextensions.crossplane.io/v1\nkind: Composition\nspec: geheim: x\n",
+        "# kind: Composition\npassword: geheim: x\n",
     ],
 )
 def test_included_file_that_is_not_a_composition_is_not_shown(secret: str, tmp_path: Path) -> None:
