@@ -22,6 +22,7 @@ from sidecarctl.inject.document import find_unusable_reason, number_workloads
 from sidecarctl.inject.field_changes import diff_companion, diff_templates, hide_values
 from sidecarctl.inject.merge import KEEP
 from sidecarctl.inject.process import Options, group_companions
+from sidecarctl.inject.status_secrets import hide_edits, mask, may_write_secrets, recorded_secrets
 from sidecarctl.inject.unrecorded import describe_unrecorded
 from sidecarctl.inject.upgrade import plan_upgrade
 from sidecarctl.inject.upgrade_base import (
@@ -32,7 +33,6 @@ from sidecarctl.inject.upgrade_base import (
     without_instance,
 )
 from sidecarctl.kube.kinds import has_no_workload
-from sidecarctl.kube.secret_values import MASK
 from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.kube.workload import Workload, may_hold
 from sidecarctl.lazy_dataclass import dataclass, replace
@@ -146,12 +146,16 @@ def _instance(place: _Place, instance: Instance, catalog: Catalog, options: Opti
         notes.append(f"the library has no {lost}")
     found = tuple(find_companions(place.document, place.companions, place.workload, instance))
     edits = _find_edits(place, instance, found, own, catalog, options, notes)
+    versions = [each for each in (own, newest) if each]
     if edits and edits is not _EDITED:
-        edits = _hide_secrets(edits, instance, [each for each in (own, newest) if each], notes)
+        edits = hide_edits(edits, instance, versions, notes)
     drift, kube_version = _find_drift(place, instance, own, catalog, options, notes) if own and not edits else ((), "")
     upgrade = (
         _compare_with_upgrade(place, instance, newest, catalog, options, notes) if newest and (newer or not own) else ()
     )
+    changes = drift or upgrade or ()
+    if changes and may_write_secrets(instance, versions):
+        changes = tuple(hide_values(changes))
     return InstanceStatus(
         instance.name,
         instance.sidecar,
@@ -162,25 +166,10 @@ def _instance(place: _Place, instance: Instance, catalog: Catalog, options: Opti
         unknown=edits is None,
         edited=edits is _EDITED,
         edits=() if edits is _EDITED else edits or (),
-        upgrade=drift or upgrade or (),
+        upgrade=changes,
         kube_version=kube_version,
-        note="; ".join(dict.fromkeys(notes)),
+        note=mask("; ".join(dict.fromkeys(notes)), recorded_secrets(instance, versions)),
     )
-
-
-def _hide_secrets(
-    edits: tuple[FieldChange, ...], instance: Instance, versions: Iterable[Sidecar], notes: list[str]
-) -> tuple[FieldChange, ...]:
-    """Return edits without their values, with a note, if one of the versions can write a secret."""
-    from sidecarctl.catalog.secret_fields import has_placeholder
-
-    if any(has_secrets(each.parameters) for each in versions):
-        notes.append("secret parameters are not recorded: fields that depend on them may be reported as edited")
-    elif any(has_placeholder(each, instance.parameters) for each in versions):
-        notes.append(f"values are hidden: {MASK} takes the place of a secret")
-    else:
-        return edits
-    return tuple(hide_values(edits))
 
 
 def _find_edits(
@@ -270,14 +259,6 @@ def _find_drift(
     return changes, ""
 
 
-def _mask(text: str, secrets: frozenset[str]) -> str:
-    if not secrets:
-        return text
-    from sidecarctl.catalog.masking import mask
-
-    return mask(text, secrets)
-
-
 def _compare_with_upgrade(
     place: _Place, instance: Instance, sidecar: Sidecar, catalog: Catalog, options: Options, notes: list[str]
 ) -> tuple[FieldChange, ...] | None:
@@ -300,7 +281,7 @@ def _compare_with_upgrade(
         return None
     refused = [finding.message for finding in upgrade.planned.findings if upgrade.planned.refused]
     if refused:
-        notes.append(f"{failing}: {_mask(refused[0], upgrade.planned.secrets)}")
+        notes.append(f"{failing}: {mask(refused[0], upgrade.planned.secrets)}")
         return None
     # A stale owner does not require an upgrade.
     return tuple(change for change in upgrade.fields if OWNER_ANNOTATION not in change.path)

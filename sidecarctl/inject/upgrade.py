@@ -146,10 +146,13 @@ def _without_new_secrets(recorded: Mapping[str, Any], sidecar: Sidecar) -> Mappi
     if not has_secrets(sidecar.parameters):
         return recorded
     from sidecarctl.catalog.renamed_parameters import carry_over
-    from sidecarctl.catalog.secret_parameters import remove_secrets
+    from sidecarctl.catalog.secret_parameters import hide_secrets, remove_secrets
 
     carried = carry_over(recorded, sidecar.renamed_parameters)
     public = remove_secrets(carried, sidecar.parameters)
+    # A value in place of a mapping that has secrets now is likely one of them.
+    hidden = hide_secrets(public, sidecar.parameters)
+    public = {name: value for name, value in public.items() if hidden.get(name) == value}
     return recorded if public == carried else public
 
 

@@ -484,6 +484,36 @@ def test_secret_of_the_new_version_is_not_in_the_status_of_an_edit(tmp_path: Pat
         assert ("edited" in done.stdout, "hunter" in done.stdout + done.stderr) == (True, False)
 
 
+def test_secret_of_the_new_version_is_not_in_what_an_upgrade_would_change(tmp_path: Path) -> None:
+    write = 'containers:\n- name: mine\n  image: x:1\n  args: [{{ (params.token ~ (targets | app_port("port"))) | quote }}]\n'
+    entry = library(tmp_path, write, "{token: {type: string}}")
+    shutil.copytree(entry, entry.with_name("mine@1.0.0"))
+    library(tmp_path, write, "{token: {type: string, writeOnly: true}}")
+    (entry / "sidecar.yaml").write_text((entry / "sidecar.yaml").read_text().replace("1.0.0", "2.0.0"))
+    (tmp_path / "web.yaml").write_text(
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec:\n  containers:\n"
+        "  - {name: web, image: 'web:1', ports: [{name: http, containerPort: 8080}]}\n"
+    )
+    assert run(f"{ADD} --set mine.token={SECRET} -o out.yaml".replace(" mine ", " mine@1.0.0 "), tmp_path).code == 0
+    out = (tmp_path / "out.yaml").read_text()
+    (tmp_path / "out.yaml").write_text(out.replace("containerPort: 8080", "containerPort: 9090"))
+    for form in ("text", "json"):
+        done = run(f"sidecarctl status --library lib out.yaml --format {form}", tmp_path)
+        assert ("args" in done.stdout, SECRET in done.stdout + done.stderr) == (True, False)
+
+
+def test_recorded_value_in_place_of_a_new_mapping_with_secrets_is_not_in_the_report(tmp_path: Path) -> None:
+    entry = library(tmp_path, properties="{token: {type: string}}")
+    shutil.copytree(entry, entry.with_name("mine@1.0.0"))
+    write = "containers:\n- name: mine\n  image: x:1\n"
+    library(tmp_path, write, "{token: {type: object, properties: {a: {type: string, writeOnly: true}}}}")
+    (entry / "sidecar.yaml").write_text((entry / "sidecar.yaml").read_text().replace("1.0.0", "2.0.0"))
+    assert run(f"{ADD} --set mine.token={SECRET} -o out.yaml".replace(" mine ", " mine@1.0.0 "), tmp_path).code == 0
+    (tmp_path / "values.json").write_text('{"mine": {"token": {"a": "x"}}}')
+    done = run("sidecarctl upgrade --library lib out.yaml --values values.json --check -v", tmp_path)
+    assert ("parameter token" in done.stdout + done.stderr, SECRET in done.stdout + done.stderr) == (True, False)
+
+
 @pytest.mark.parametrize("command", ["upgrade", "status"])
 def test_recorded_value_that_the_new_version_makes_secret_is_not_in_findings(command: str, tmp_path: Path) -> None:
     entry = library(tmp_path, properties="{token: {type: string}}")
