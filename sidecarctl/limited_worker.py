@@ -21,6 +21,7 @@ from typing import Any
 
 from sidecarctl import limits, watchdog, workers
 from sidecarctl.errors import InputError
+from sidecarctl.turn import Turn
 
 # Seconds of real time after which the child is stopped, as a multiple of the limit of CPU time.
 _PATIENCE = 6
@@ -60,11 +61,13 @@ class _Child:
     def __init__(self) -> None:
         self._process: _Fork | _Program | None = None
         self._directory = ""
-        self._turn = threading.Lock()
+        self._turn = Turn()
 
     def ask(self, function: Callable[[Any], Any], argument: Any) -> dict[str, Any]:
         seconds = limits.SECONDS.value
-        with self._turn:
+        with self._turn.take() as interrupted:
+            if interrupted:
+                return _ask_another(function, argument)
             if (here := _working_directory()) != self._directory:  # paths of libraries can be relative
                 self.stop()
             self._directory = here
@@ -94,6 +97,14 @@ class _Child:
         code = process.end(seconds)
         process.connection.close()
         return code
+
+
+def _ask_another(function: Callable[[Any], Any], argument: Any) -> dict[str, Any]:
+    other = _Child()
+    try:
+        return other.ask(function, argument)
+    finally:
+        other.stop()
 
 
 def _working_directory() -> str:

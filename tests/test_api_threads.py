@@ -147,6 +147,36 @@ def test_calls_of_several_threads_run_one_at_a_time(tmp_path: Path) -> None:
     run_program(DURING_A_CALL, tmp_path)
 
 
+IN_A_SIGNAL_HANDLER = f"""\
+import signal
+import sidecarctl
+
+def add(directory):
+    return sidecarctl.add({POD!r}, ["mine"], libraries=[directory + "/lib"]).failed
+
+add("warm")
+signal.signal(signal.SIGALRM, lambda *_: print("handler", add("fast")))
+signal.setitimer(signal.ITIMER_REAL, 0.02)
+print("call", add("slow"))
+print("after", add("fast"))
+"""
+
+
+@NEEDS_FORK
+@pytest.mark.parametrize("engine", ["jinja", pytest.param("kcl", marks=NEEDS_KCL)])
+def test_signal_handler_can_render_while_a_template_is_rendered(engine: str, tmp_path: Path) -> None:
+    slow = {
+        "jinja": PLAIN + "# {% for i in range(100000) %}{{ i }}{% endfor %}\n",
+        "kcl": "_all = [i * j for i in range(600) for j in range(600)]\n" + KCL,
+    }
+    fast = {"jinja": PLAIN, "kcl": KCL}[engine]
+    for directory, template in (("warm", fast), ("fast", fast), ("slow", slow[engine])):
+        (tmp_path / directory).mkdir()
+        library(tmp_path / directory, template, engine=engine)
+    said = run_program(IN_A_SIGNAL_HANDLER, tmp_path, 30)
+    assert sorted(said.splitlines()) == ["after False", "call False", "handler False"]
+
+
 IN_A_THREAD_TOO = f"""\
 import threading
 import sidecarctl

@@ -16,6 +16,7 @@ LAYERS = {
     "lazy_dataclass": 0,
     "errors": 0,
     "lazy_pattern": 0,
+    "turn": 0,
     "sha256": 0,
     "limits": 1,
     "watchdog": 1.5,

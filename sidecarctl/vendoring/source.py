@@ -12,6 +12,9 @@ from sidecarctl.report.terminal import visible
 COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _SCP = re.compile(r"(?:[A-Za-z0-9._-]+@)?[A-Za-z0-9][A-Za-z0-9.-]*:(?!//)[^:]")
+# A URL with a user or a password whose protocol is missing or lacks a slash.
+_LOST_PROTOCOL = re.compile(r"https?[:/]+[^/@]*@|[^/@:]+:[^/@]+@[^/@:]*\.[^/@:]*[/:]", re.IGNORECASE)
+_HOST = re.compile(r"(?:\[[^\]]*\]|[^:]*)(?::\d*)?")
 _REF = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._/+-]*[A-Za-z0-9_+-])?\Z")
 _QUERY = re.compile("[?#]")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
@@ -48,6 +51,8 @@ def parse_source(text: str, home: Path = Path()) -> Source:
     if scheme:
         return _from_url(text, scheme[1].lower())
     exists = (home / text).exists()
+    if not exists and _LOST_PROTOCOL.match(text):
+        raise credentials_error()
     if not exists and _SCP.match(text) and not _DRIVE.match(text):
         host, _, path = text.partition(":")
         path, ref = _split_ref(path)
@@ -58,15 +63,20 @@ def parse_source(text: str, home: Path = Path()) -> Source:
 
 def _quote(text: str) -> str:
     """Return a source for a message; of a URL only what is before its host, because it can have credentials."""
+    if _LOST_PROTOCOL.match(text):
+        return '"..."'
     before, sign, _ = text.partition("://")
     return f'"{visible(before)}{sign}{"..." if sign else ""}"'
 
 
 def has_credentials(url: str) -> bool:
-    """Return True for a URL with a password, and for an HTTP URL with a user, which can be a token."""
+    """Return True for a URL with a password, and for an HTTP URL with a user, which can be a token.
+
+    What looks like a port, but has other characters than digits, is the first part of a password with a slash.
+    """
     scheme, _, rest = url.partition("://")
-    user, at, _ = rest.partition("/")[0].rpartition("@")
-    return bool(at) and (scheme.lower() in ("http", "https") or ":" in user)
+    user, at, host = rest.partition("/")[0].rpartition("@")
+    return not _HOST.fullmatch(host) or (bool(at) and (scheme.lower() in ("http", "https") or ":" in user))
 
 
 def credentials_error(where: str = "") -> UsageError:

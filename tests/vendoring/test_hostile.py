@@ -211,6 +211,9 @@ def test_path_that_leads_out_is_refused(path: str) -> None:
         ("ssh://git@git.example/a@v1", "ssh://git@git.example/a", "v1"),
         ("git@git.example:a/b.git@v1", "git@git.example:a/b.git", "v1"),
         ("git@git.example:a/b.git", "git@git.example:a/b.git", ""),
+        ("git.example:a/b.git@release-1.2/x", "git.example:a/b.git", "release-1.2/x"),
+        ("https://git.example:8443/a@v1.2/x", "https://git.example:8443/a", "v1.2/x"),
+        ("https://[::1]:8443/a", "https://[::1]:8443/a", ""),
     ],
 )
 def test_source_is_split_into_url_and_ref(text: str, url: str, ref: str) -> None:
@@ -220,7 +223,17 @@ def test_source_is_split_into_url_and_ref(text: str, url: str, ref: str) -> None
 
 @pytest.mark.parametrize(
     "url",
-    ["https://alice:s3cr3t@git.example/acme", "https://s3cr3t@git.example/acme", "ssh://git:s3cr3t@git.example/a"],
+    [
+        "https://alice:s3cr3t@git.example/acme",
+        "https://s3cr3t@git.example/acme",
+        "ssh://git:s3cr3t@git.example/a",
+        "https://alice:s3/s3cr3t@git.example/acme",
+        "alice:s3cr3t@git.example/acme",
+        "alice:s3cr3t@git.example:acme",
+        "https:/alice:s3cr3t@host/acme",
+        "https//alice:s3cr3t@host/acme",
+        "https:s3cr3t@host/acme",
+    ],
 )
 def test_credentials_in_a_url_are_refused_and_not_shown(url: str, shop: Path) -> None:
     done = sidecarctl(f"library add acme {url}", shop)

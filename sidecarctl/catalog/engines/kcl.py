@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from sidecarctl.catalog.entry_files import check_depth, list_files, read_text
 from sidecarctl.catalog.render_reuse import Placeholder, Uses
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, TemplateRefusal, UsageError
+from sidecarctl.turn import Turn
 from sidecarctl.yamltext.scalars import to_integer
 
 _WORKER = Path(__file__).with_name("kcl_worker.py")
@@ -132,11 +132,13 @@ class _Worker:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
-        self._turn = threading.Lock()
+        self._turn = Turn()
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Return the answer to a request, or an error if the process ends."""
-        with self._turn:
+        with self._turn.take() as interrupted:
+            if interrupted:
+                return _ask_another(request)
             process = self._process = self._process or _start()
             assert process.stdin is not None and process.stdout is not None
             began = time.monotonic()
@@ -188,6 +190,14 @@ class _Worker:
             for stream in (process.stdin, process.stdout):
                 os.dup2(nowhere, stream.fileno(), inheritable=False)
             os.close(nowhere)
+
+
+def _ask_another(request: Mapping[str, Any]) -> dict[str, Any]:
+    other = _Worker()
+    try:
+        return other.ask(request)
+    finally:
+        other.stop()
 
 
 def _start() -> subprocess.Popen[str]:
