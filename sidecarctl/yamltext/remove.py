@@ -131,7 +131,7 @@ def _line_cuts(
     """Cut the lines of members; what is between two of them stays, and so do comments before the `contents` of items."""
     for first, after in runs:
         start = first
-        if not first_on_line(text, spans[first][0]):
+        if first == 0 and not first_on_line(text, spans[0][0]):
             start = _behind_first_line(text, spans, after)
             yield _first_line_cut(text, spans[0][0], spans[start - 1][1], spans[start][0])
         for index in range(start, after):

@@ -26,7 +26,7 @@ from sidecarctl.yamltext.edits import (
 from sidecarctl.yamltext.errors import LimitProblem, SyntaxProblem
 from sidecarctl.yamltext.insert import GroupedInserts, KeyPlace, group_inserts, insert_splices
 from sidecarctl.yamltext.insert_block import empty_value_text
-from sidecarctl.yamltext.lines import Splice, apply_splices
+from sidecarctl.yamltext.lines import Splice, apply_splices, next_line
 from sidecarctl.yamltext.nodes import Node
 from sidecarctl.yamltext.parse import parse
 from sidecarctl.yamltext.remove import merge_cuts, removal_splices, restore_splices
@@ -104,12 +104,17 @@ def _other_splices(text: str, root: Node, edits: Seq[Edit], *, keep_commas: bool
     """Return the replacements for all edits except inserts."""
     removes = [edit for edit in edits if isinstance(edit, Remove)]
     splices = list(removal_splices(text, root, removes, keep_commas=keep_commas))
+    ends = set()  # of block scalars that need the line break behind them
     for edit in edits:
         if isinstance(edit, Restore):
             splices += restore_splices(text, root, edit)
         elif isinstance(edit, Replace):
-            splices.append(replace_splice(text, root, edit))
+            written = replace_splice(text, root, edit)
+            splices.append(written)
+            if isinstance(edit.value, str) and edit.value.endswith("\n") and "\n" in written.text:
+                ends.add(written.end)
     cuts = merge_cuts(text, root, [one for one in splices if one.end > one.start and not one.text])
+    cuts = [Splice(next_line(text, one.start), one.end, "") if one.start in ends else one for one in cuts]
     return [*cuts, *(one for one in splices if one.end == one.start or one.text)]
 
 
