@@ -94,8 +94,11 @@ def _is_misplaced(value: Any, schemas: _Schemas) -> bool:
 
 
 def _is_secret_key(name: str, below: _Schemas, schemas: _Schemas, root: Any) -> bool:
-    """Return True for a key with a secret value that the schemas do not declare."""
-    return _is_secret(below, root) and not any(name in _mapping(each.get("properties")) for each in schemas)
+    """Return True for a key that the schemas do not declare, with a secret value, or beside keys that have one by their pattern."""
+    if any(name in _mapping(each.get("properties")) for each in schemas):
+        return False
+    patterns = (part for each in schemas for part in _mapping(each.get("patternProperties")).values())
+    return _is_secret(below, root) or any(_is_secret(_applying([part], root), root) for part in patterns)
 
 
 def _all_texts(value: Any) -> Iterator[str]:

@@ -658,6 +658,7 @@ def test_key_in_a_secret_mapping_is_not_shown(value: str, tmp_path: Path) -> Non
         "{type: object, propertyNames: {writeOnly: true}, additionalProperties: {type: integer}}",
         "{type: object, additionalProperties: {type: integer, writeOnly: true}}",
         "{type: object, additionalProperties: {type: object, writeOnly: true, additionalProperties: {type: integer}}}",
+        '{type: object, patternProperties: {"^k": {writeOnly: true}}, additionalProperties: false}',
     ],
 )
 def test_key_with_white_space_in_a_secret_mapping_is_not_shown(key: str, schema: str, tmp_path: Path) -> None:
