@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import chain, count
 from typing import Any
 
@@ -46,7 +47,7 @@ class Group:
         """The number of workloads; one of them can have several members."""
         return len({id(member.workload) for member in self.members})
 
-    @property
+    @cached_property
     def varying(self) -> tuple[str, ...]:
         """The lists that differ between members: `volumes`, `mounts`."""
         return tuple(

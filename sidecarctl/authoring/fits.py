@@ -167,19 +167,12 @@ def _is_before_program(word: str) -> bool:
 
 def _unread_mounts(workload: Workload, container: Container) -> list[str]:
     """Return where a container mounts an emptyDir to write, that no other container of the pod mounts."""
-    empty = {
-        str(volume.get("name"))
-        for volume in map(as_mapping, as_list(workload.pod.get("volumes")))
-        if "emptyDir" in volume
-    }
-    others = {
-        str(as_mapping(mount).get("name"))
-        for one in workload.containers
-        if one.path != container.path
-        for mount in as_list(one.value.get("volumeMounts"))
-    }
+    mounts = [
+        each for each in map(as_mapping, as_list(container.value.get("volumeMounts"))) if not each.get("readOnly")
+    ]
+    users = workload.volume_users if mounts else {}
     return [
         str(mount.get("mountPath"))
-        for mount in map(as_mapping, as_list(container.value.get("volumeMounts")))
-        if str(mount.get("name")) in empty and str(mount.get("name")) not in others and not mount.get("readOnly")
+        for mount in mounts
+        if str(mount.get("name")) in workload.empty_dirs and users.get(str(mount.get("name"))) == {container.path}
     ]

@@ -112,6 +112,21 @@ class Workload:
                     found.setdefault((container.name, path), name)
         return found
 
+    @cached_property
+    def volume_users(self) -> dict[str, set[PathTuple]]:
+        """The paths of the containers that mount a volume, by its name."""
+        found: dict[str, set[PathTuple]] = {}
+        for container in self.containers:
+            for mount in map(as_mapping, as_list(container.value.get("volumeMounts"))):
+                found.setdefault(str(mount.get("name")), set()).add(container.path)
+        return found
+
+    @cached_property
+    def empty_dirs(self) -> frozenset[str]:
+        """The names of the emptyDir volumes."""
+        volumes = map(as_mapping, as_list(self.pod.get("volumes")))
+        return frozenset(str(volume.get("name")) for volume in volumes if "emptyDir" in volume)
+
     def container_of(self, path: PathTuple) -> Container | None:
         """Return the container that a path of the document leads to or into."""
         return self._containers_by_path.get(path[: len(self.template_path) + 3])

@@ -12,6 +12,9 @@ import pytest
 import yaml
 
 from sidecarctl.authoring import migrate
+from sidecarctl.authoring.discover import discover
+from sidecarctl.yamltext.edits import identical
+from tests.calls import count_calls
 from tests.command import run
 
 APP = """\
@@ -701,3 +704,19 @@ def test_volume_with_a_name_that_is_not_text_is_left_out(name: str, tmp_path: Pa
         (tmp_path / f"{app}.yaml").write_text(re.sub(r"(volumes:\n +- name:) .*", rf"\1 {name}", text, count=1))
     for words in ("adopt . -o out", "init out -f ."):
         assert run(f"sidecarctl {words}", tmp_path).code in (0, 2, 3)
+
+
+def test_members_of_a_group_are_compared_once() -> None:
+    """The parameters of each member need to know which lists differ between all of them."""
+
+    def cost(count: int) -> int:
+        text = "---\n".join(
+            f"apiVersion: v1\nkind: Pod\nmetadata: {{name: p{number}}}\n"
+            f"spec: {{containers: [{{name: app, image: app{number}}}, {{name: side, image: side}}]}}\n"
+            for number in range(count)
+        )
+        (group,) = discover([("pods.yaml", text)]).groups
+        work = lambda: [group.parameters(member) for member in group.members]  # noqa: E731
+        return count_calls(work, identical.__code__).total()
+
+    assert cost(40) < 2.5 * cost(20)

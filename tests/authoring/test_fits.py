@@ -16,6 +16,7 @@ from sidecarctl.errors import LibraryError
 from sidecarctl.kube.workload import Container, workloads
 from sidecarctl.lazy_dataclass import replace
 from sidecarctl.yamltext.stream import split
+from tests.calls import count_calls
 from tests.command import run
 
 POD = """\
@@ -236,3 +237,21 @@ def test_workload_of_a_list_is_tried_without_the_others(tmp_path: Path) -> None:
     outcome = run("sidecarctl list --for web.yaml --format json", tmp_path, env={"SIDECARCTL_MAX_STEP_SECONDS": "25"})
     assert outcome.code == 0, outcome.stderr
     assert len({offer["workload"] for offer in json.loads(outcome.stdout)}) == 200
+
+
+def test_search_takes_linear_time_in_containers() -> None:
+    sidecars = [entry.sidecar for entry in open_catalog([], {}).entries() if entry.sidecar]
+
+    def cost(count: int) -> int:
+        containers = "".join(
+            f"  - {{name: c{number}, image: x, volumeMounts: [{{name: v{number}, mountPath: /a}}]}}\n"
+            for number in range(count)
+        )
+        volumes = "".join(f"  - {{name: v{number}, emptyDir: {{}}}}\n" for number in range(count))
+        text = (
+            f"apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec:\n  containers:\n{containers}  volumes:\n{volumes}"
+        )
+        (workload,) = (each for document in split(text) for each in workloads(document.value))
+        return count_calls(lambda: fits.suggest(workload, sidecars)).total()
+
+    assert cost(80) < 2.5 * cost(40)
