@@ -170,9 +170,8 @@ def _unread_mounts(workload: Workload, container: Container) -> list[str]:
     mounts = [
         each for each in map(as_mapping, as_list(container.value.get("volumeMounts"))) if not each.get("readOnly")
     ]
-    users = workload.volume_users if mounts else {}
     return [
         str(mount.get("mountPath"))
         for mount in mounts
-        if str(mount.get("name")) in workload.empty_dirs and users.get(str(mount.get("name"))) == {container.path}
+        if (name := str(mount.get("name"))) in workload.empty_dirs and workload.volume_users[name] == {container.path}
     ]

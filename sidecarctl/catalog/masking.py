@@ -136,15 +136,12 @@ _ODD_CASES = {
 
 def _find_whole(text: str, forms: SecretForms) -> Iterator[tuple[int, int]]:
     """Yield where a folded text has a form, a short one as a whole word."""
-
-    def is_any(form: str) -> bool:
-        return len(form) >= _SHORT and not forms.only_words
-
     for form in find_forms(text, forms):
+        is_word = forms.only_words or len(form) < _SHORT
         start = text.find(form)
         while start >= 0:
             end = start + len(form)
-            if is_any(form) or not (_is_in_word(text[start - 1 : start]) or _is_in_word(text[end : end + 1])):
+            if not is_word or not (_is_in_word(text[start - 1 : start]) or _is_in_word(text[end : end + 1])):
                 yield start, end
             start = text.find(form, end)
 

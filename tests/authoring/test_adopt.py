@@ -716,7 +716,7 @@ def test_members_of_a_group_are_compared_once() -> None:
             for number in range(count)
         )
         (group,) = discover([("pods.yaml", text)]).groups
-        work = lambda: [group.parameters(member) for member in group.members]  # noqa: E731
-        return count_calls(work, identical.__code__).total()
+        compared = count_calls(lambda: [group.parameters(each) for each in group.members], identical.__code__)
+        return compared.total()
 
     assert cost(40) < 2.5 * cost(20)

@@ -51,15 +51,20 @@ def test_secret_is_not_in_any_report(format_name: str, tmp_path: Path) -> None:
         assert SECRET not in outcome.stdout + outcome.stderr
 
 
+def write_case(entry: Path, secret: str) -> None:
+    """Write a test case for an entry of the library `lib`, with the workload beside the library and a secret."""
+    case = entry / "tests" / "a"
+    case.mkdir(parents=True)
+    (case / "input.yaml").write_text((entry.parents[1] / "web.yaml").read_text())
+    (case / "parameters.yaml").write_text(json.dumps({"token": secret}))
+
+
 @pytest.mark.parametrize(
     "secret", [SECRET, "it's hunter2xyz: #x", 'hunter2xyz\nand"more\\', "hunter2xyz\tö\x85 hunter2xyz"]
 )
 def test_secret_of_a_test_case_is_not_on_the_page_of_the_sidecar(secret: str, tmp_path: Path) -> None:
     template = "containers: [{name: mine, image: 'x:1'}]\napp: {env: [{name: T, value: {{ params.token | quote }}}]}\n"
-    case = library(tmp_path, template, "{token: {type: string, writeOnly: true}}\n    required: [token]") / "tests/a"
-    case.mkdir(parents=True)
-    (case / "input.yaml").write_text((tmp_path / "web.yaml").read_text())
-    (case / "parameters.yaml").write_text(json.dumps({"token": secret}))
+    write_case(library(tmp_path, template, "{token: {type: string, writeOnly: true}}\n    required: [token]"), secret)
     shown = run("sidecarctl show mine --library lib", tmp_path).stdout
     assert "with token=...:" in shown
     assert "variable  T=..." in shown
@@ -821,11 +826,7 @@ def test_part_of_a_secret_is_not_in_a_finding(what: str, tmp_path: Path) -> None
 
 def test_secret_of_a_test_case_is_not_in_findings_about_the_library(tmp_path: Path) -> None:
     probe = "livenessProbe: {httpGet: {port: 80, path: /, host: {{ params.token | quote }}}}"
-    library(tmp_path, f"containers:\n- name: mine\n  image: x:1\n  {probe}\n")
-    case = tmp_path / "lib" / "mine" / "tests" / "a"
-    case.mkdir(parents=True)
-    (case / "input.yaml").write_text((tmp_path / "web.yaml").read_text())
-    (case / "parameters.yaml").write_text(json.dumps({"token": SECRET}))
+    write_case(library(tmp_path, f"containers:\n- name: mine\n  image: x:1\n  {probe}\n"), SECRET)
     said = run("sidecarctl test --update --library lib", tmp_path)
     assert "connects to host" in said.stdout + said.stderr
     assert SECRET not in said.stdout + said.stderr
