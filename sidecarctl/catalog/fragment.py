@@ -85,11 +85,14 @@ def fragment_fields() -> frozenset[str]:
 
 
 def find_fragment_problems(value: object) -> list[SchemaProblem]:
-    """Return schema violations, duplicate names of containers and volumes, and names that a record cannot hold."""
+    """Return schema violations, duplicate names, and names that a record cannot hold."""
     found = find_format_problems("fragment", value)
     return found or [
-        *_duplicate_names(value, ("containers", "initContainers")),
+        *_duplicate_names(value, ("containers",), ("initContainers",)),
         *_duplicate_names(value, ("volumes",)),
+        *_duplicate_names(value, ("app", "env")),
+        *_duplicate_names(value, ("app", "volumeMounts"), key="mountPath"),
+        *_duplicate_names(value, ("pod", "imagePullSecrets")),
         *_duplicate_documents(value),
         *_find_unrecordable(value),
     ]
@@ -112,15 +115,17 @@ def _find_unrecordable(value: Any) -> Iterator[SchemaProblem]:
             yield SchemaProblem(path, f'invalid name "{name.removeprefix("securityContext/")}": {problem}')
 
 
-def _duplicate_names(value: Any, keys: tuple[str, ...]) -> list[SchemaProblem]:
+def _duplicate_names(value: Any, *lists: tuple[str, ...], key: str = "name") -> Iterator[SchemaProblem]:
+    """Yield each item with the name of another one in some lists: the record, and `remove`, tell items apart by their names."""
     seen: set[str] = set()
-    found = []
-    for key in keys:
-        for index, item in enumerate(value.get(key, ())):
-            if item["name"] in seen:
-                found.append(SchemaProblem((key, index, "name"), f'duplicate name "{item["name"]}"'))
-            seen.add(item["name"])
-    return found
+    for path in lists:
+        items = value
+        for step in path:
+            items = items.get(step, {})
+        for index, item in enumerate(items):
+            if item[key] in seen:
+                yield SchemaProblem((*path, index, key), f'duplicate {key} "{item[key]}"')
+            seen.add(item[key])
 
 
 def _duplicate_documents(value: Any) -> Iterator[SchemaProblem]:

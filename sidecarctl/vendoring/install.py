@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from sidecarctl.errors import UsageError
@@ -16,6 +16,7 @@ from sidecarctl.files.directory import Directory, OutputError, open_directory
 from sidecarctl.files.directory import lock as lock_directory
 from sidecarctl.files.signals import defer_signals
 from sidecarctl.files.write import write_all
+from sidecarctl.vendoring.aside import aside_names, delete_old, rename_back
 from sidecarctl.vendoring.get import Library
 from sidecarctl.vendoring.library_files import SUMS_FILE
 from sidecarctl.vendoring.lock import LIBRARIES, UNCHANGED, LockFile, check_no_link
@@ -61,8 +62,7 @@ def _replace(libraries: Sequence[Library], lock: LockFile, directory: Directory,
             target = library.locked.name
             check_no_link(library.locked.directory(lock.home))
             check_tree(library.locked.directory(lock.home))
-            mark = os.urandom(6).hex()
-            new, old = (f".{target}.{mark}.{word}.sidecarctl" for word in ("new", "old"))
+            new, old = aside_names(target)
             swaps.append((target, new, old))
             write_files(library, directory, new)
         lock_directory(directory)  # until the lock file is written
@@ -80,9 +80,10 @@ def _replace(libraries: Sequence[Library], lock: LockFile, directory: Directory,
     except BaseException:
         _restore(directory, swaps, replaced)
         raise
-    for _, _, old in swaps:
-        with suppress(OSError):
-            directory.delete(old)
+    with ExitStack() as deletions:  # each is tried, also after an error
+        for target, _, old in swaps:
+            if directory.status(old) is not None:
+                deletions.callback(delete_old, directory, old, f"{target} was updated")
 
 
 def _check_old(lock: LockFile, name: str, aside: str) -> None:
@@ -98,12 +99,10 @@ def write_files(library: Library, parent: Directory, name: str) -> None:
 
 
 def _restore(directory: Directory, swaps: Sequence[tuple[str, str, str]], replaced: Sequence[str]) -> None:
-    """Move the old directories back, and remove the new ones."""
-    for target, new, old in swaps:
-        with suppress(OSError):
-            if target in replaced:
-                directory.delete(target)
+    """Remove the new directories, and rename the old ones back. Raises OutputError for one that cannot be renamed."""
+    with ExitStack() as restored:  # each is tried, also after an error
+        for target, new, old in swaps:
+            with suppress(OSError):
+                directory.delete(target if target in replaced else new)
             if directory.status(old) is not None:
-                directory.replace(old, target)
-        with suppress(OSError):
-            directory.delete(new)
+                restored.callback(rename_back, directory, old, target)

@@ -13,6 +13,7 @@ from sidecarctl.files.directory import Directory, OutputError, open_directory
 from sidecarctl.files.directory import lock as lock_directory
 from sidecarctl.files.signals import defer_signals
 from sidecarctl.files.write import Write, write_all
+from sidecarctl.vendoring.aside import aside_names, delete_old, rename_back
 from sidecarctl.vendoring.lock import LIBRARIES, UNCHANGED, LockedLibrary, LockFile, check_no_link
 from sidecarctl.vendoring.verify import check_aside
 
@@ -53,13 +54,12 @@ def _uninstall(library: LockedLibrary, lock: LockFile, files: Sequence[Write], f
                 write_all([*files, lock.with_libraries(others)])
             except BaseException:
                 if directory and aside:
-                    directory.replace(aside, library.name)
+                    rename_back(directory, aside, library.name)
                 raise
             if not others:
                 _delete_lock_file(lock)
             if directory and aside:
-                with suppress(OSError):
-                    directory.delete(aside)  # links in it are deleted, not followed
+                delete_old(directory, aside, "the library was removed")
     except OSError as problem:
         raise OutputError(
             f"cannot delete {library.directory(lock.home)}: {problem.strerror or problem}; {UNCHANGED}",
@@ -82,6 +82,6 @@ def _set_aside(library: LockedLibrary, directory: Directory | None) -> str:
     """Rename the directory of a library in the directory of libraries. Return the new name, or "" if there is none."""
     if directory is None or not directory.has_directory(library.name):
         return ""
-    aside = f".{library.name}.{os.urandom(6).hex()}.old.sidecarctl"
+    _, aside = aside_names(library.name)
     directory.replace(library.name, aside)
     return aside

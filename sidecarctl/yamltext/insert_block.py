@@ -116,8 +116,11 @@ def _past_comments(text: str, offset: int, at_column: int) -> int:
 
 
 def with_literals(text: str, style: Style, offset: int, at_column: int) -> Style:
-    """Return a style without block scalars where following lines would extend one, or the text has no final line break."""
-    if line_start(text, offset) != offset:
+    """Return a style without block scalars where following lines would extend one, or the text has no final line break.
+
+    A block scalar can become the end of the text if what is behind it is removed, and would keep its line break then.
+    """
+    if not BREAK.match(text, len(text) - 1):
         return replace(style, literal=False)
     while offset < len(text):
         line = text[offset : line_end(text, offset)]

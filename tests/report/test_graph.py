@@ -147,6 +147,9 @@ def test_graph_does_not_replace_an_input(tmp_path: Path) -> None:
     for words in ("-f broken.yaml -f a.yaml -o broken.yaml", "-o broken.yaml"):
         assert run(f"sidecarctl graph {words}", tmp_path, stdin=AWKWARD).code == 2
     assert (tmp_path / "broken.yaml").read_bytes() == b"\xff"
+    (tmp_path / "broken.txt").write_bytes(b"\xff")
+    outcome = run("sidecarctl graph a.yaml broken.txt -o broken.txt", tmp_path)
+    assert (outcome.code, (tmp_path / "broken.txt").read_bytes()) == (2, b"\xff")
 
 
 def test_graph_markdown_contains_changes_resources_and_graph() -> None:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import os
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
 from sidecarctl.cli.library_compositions import find_files
+from sidecarctl.cli.library_report import get_update
 from sidecarctl.errors import SidecarctlError
+from sidecarctl.files.directory import Directory, OutputError
+from sidecarctl.vendoring import install, uninstall
+from sidecarctl.vendoring.lock import LockFile, read_lock
 from tests.vendoring.repository_kit import POD, commit, sidecarctl, snapshot, write_sidecar
 
 COMPOSITION = """\
@@ -392,10 +397,6 @@ def test_usage(words: str, message: str, added: Path) -> None:
 
 
 def test_failed_write_restores_the_library(added: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sidecarctl.files.write import OutputError
-    from sidecarctl.vendoring import uninstall
-    from sidecarctl.vendoring.lock import read_lock
-
     def fail(writes: object) -> None:
         raise OutputError("disk full")
 
@@ -405,6 +406,46 @@ def test_failed_write_restores_the_library(added: Path, monkeypatch: pytest.Monk
     with pytest.raises(OutputError):
         uninstall.uninstall(lock.libraries["acme"], lock, ())
     assert snapshot(added) == before
+
+
+def _remove(lock: LockFile) -> None:
+    uninstall.uninstall(lock.libraries["acme"], lock, ())
+
+
+def _update(lock: LockFile) -> None:
+    install.install([get_update(lock.libraries["acme"], None, Path()).found], lock)
+
+
+@pytest.mark.parametrize("change", [_remove, _update])
+@pytest.mark.parametrize("failing", ["deletion", "renaming"])
+def test_old_files_that_cannot_be_deleted_or_renamed_back_are_named(
+    change: Callable[[LockFile], None], failing: str, added: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    def refuse(directory: Directory, name: str, target: str = "") -> None:
+        raise PermissionError(13, "Permission denied")
+
+    def fail(*_: object) -> None:
+        raise OutputError("disk full")
+
+    kept = Directory.replace
+
+    def replace(directory: Directory, name: str, target: str) -> None:
+        (refuse if target == "acme" and name.endswith(".old.sidecarctl") else kept)(directory, name, target)
+
+    if failing == "deletion":
+        monkeypatch.setattr(Directory, "delete", refuse)
+    else:
+        monkeypatch.setattr(Directory, "replace", replace)
+        for module in (install, uninstall):
+            monkeypatch.setattr(module, "write_all", fail)
+    monkeypatch.chdir(added)
+    lock = read_lock(Path("sidecarctl.lock"))
+    with pytest.raises(OutputError, match="cannot delete" if failing == "deletion" else "cannot restore") as caught:
+        change(lock)
+    (old,) = (added / "libraries").glob(".acme.*.old.sidecarctl")
+    assert old.name in caught.value.message
+    assert "nothing was changed" not in caught.value.message
 
 
 @pytest.mark.parametrize("words", ["remove acme --force", "update --force", "verify"])

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated
 
 from sidecarctl.cli import options as o
-from sidecarctl.cli.inputs import InputOptions, Inputs, read_inputs
+from sidecarctl.cli.inputs import InputOptions, read_inputs
 from sidecarctl.errors import EXIT_OK, SidecarctlError, UsageError
 from sidecarctl.files.sources import SUFFIXES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sidecarctl.inject.pipeline import Options
     from sidecarctl.report.graph.model import Pod
 
@@ -73,7 +75,7 @@ def draw(given: InputOptions, settings: Options, format: str, output: str | None
     if format != "text" and format not in _RENDERERS:
         raise UsageError(f'unsupported format "{format}" for graph', hint=f"use --format text, {', '.join(_RENDERERS)}")
     inputs = read_inputs(given)
-    if output and _may_be_input(os.path.realpath(output), inputs):
+    if output and _may_be_input(os.path.realpath(output), [*given.paths, *(one.path for one, _ in inputs.sources)]):
         raise UsageError(
             f"{output} is an input, or a YAML or JSON file: the graph would replace it",
             hint="choose another file for -o",
@@ -101,13 +103,11 @@ def draw(given: InputOptions, settings: Options, format: str, output: str | None
     return max((error.exit_code for error in errors), default=EXIT_OK)
 
 
-def _may_be_input(output: str, inputs: Inputs) -> bool:
+def _may_be_input(output: str, inputs: Iterable[str | Path | None]) -> bool:
     """Return whether a file can be an input, also one that cannot be read or that comes from stdin. A device can be both."""
     if not os.path.isfile(output):  # noqa: PTH113
         return False
-    return output.endswith(SUFFIXES) or any(
-        source.path and os.path.realpath(source.path) == output for source, _ in inputs.sources
-    )
+    return output.endswith(SUFFIXES) or any(path and os.path.realpath(path) == output for path in inputs)
 
 
 def _drawing(format: str) -> Callable[[Sequence[Pod]], str]:

@@ -215,7 +215,7 @@ def _identity(document: Document) -> tuple[str, ...]:
 def _target(value: Mapping[str, Any], document: Document) -> dict[str, str]:
     kind = str(value.get("kind"))
     metadata = as_mapping(value.get("metadata"))
-    if "name" not in metadata or (kind.endswith("List") and isinstance(value.get("items"), list)):
+    if not metadata.get("name") or (kind.endswith("List") and isinstance(value.get("items"), list)):
         raise UsageError(
             f"cannot export this {kind}: a patch target needs a name and its own document",
             where=str(document.place(0, 0)),

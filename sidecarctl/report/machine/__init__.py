@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import PurePosixPath
 
@@ -53,13 +53,12 @@ def anchor(report: Report, finding: Finding) -> Place:
     return Place(file, line, 1, line, 1)
 
 
-def with_fingerprints(report: Report, findings: Iterable[Finding]) -> list[tuple[Finding, str]]:
-    """Pair findings with fingerprints: hexadecimal, unique within a report, stable when lines shift.
+def with_fingerprints(report: Report, findings: Iterable[Finding]) -> Iterator[tuple[Finding, str]]:
+    """Yield findings with fingerprints: hexadecimal, unique within a report, stable when lines shift.
 
     Computed from file, rule, workload, container, field, and source. Findings equal in all of these are numbered in order.
     """
     seen: Counter[str] = Counter()
-    pairs: list[tuple[Finding, str]] = []
     for finding in findings:
         file = relative(anchor(report, finding).file, report.root)
         parts = (
@@ -73,5 +72,4 @@ def with_fingerprints(report: Report, findings: Iterable[Finding]) -> list[tuple
         identity = "\0".join(parts)
         seen[identity] += 1
         digest = hashlib.sha256(f"{identity}\0{seen[identity]}".encode("utf-8", "surrogatepass"))
-        pairs.append((finding, digest.hexdigest()[:32]))
-    return pairs
+        yield finding, digest.hexdigest()[:32]

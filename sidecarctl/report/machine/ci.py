@@ -53,7 +53,7 @@ _SEVERITY = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.INFO: 
 def render_gitlab(report: Report) -> str:
     """Return the Code Quality list; `[]` for no findings."""
     pairs = with_fingerprints(report, sort_findings(report.findings))
-    return to_json([_entry(report, finding, fingerprint) for finding, fingerprint in pairs])
+    return to_json(_entry(report, finding, fingerprint) for finding, fingerprint in pairs)
 
 
 def _entry(report: Report, finding: Finding, fingerprint: str) -> dict[str, object]:

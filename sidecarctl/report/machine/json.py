@@ -46,9 +46,9 @@ def document(report: Report) -> dict[str, object]:
             "workloads": len(report.changes),
             "changed": sum(change.changed for change in report.changes),
         },
-        "findings": [_finding(finding) | {"fingerprint": fingerprint} for finding, fingerprint in findings],
-        "ignored": [_ignored(one) for one in ignored],
-        "changes": [_change(change) for change in report.changes],
+        "findings": (_finding(finding) | {"fingerprint": fingerprint} for finding, fingerprint in findings),
+        "ignored": map(_ignored, ignored),
+        "changes": map(_change, report.changes),
         "retargeted": [vars(one) for one in report.retargeted],
     }
 

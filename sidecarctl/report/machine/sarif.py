@@ -30,12 +30,12 @@ def render_sarif(report: Report) -> str:
         },
         "invocations": [{"executionSuccessful": True}],
         "columnKind": "unicodeCodePoints",
-        "results": [
+        "results": (
             _result(report, finding, fingerprint, index[finding.rule])
             for finding, fingerprint in with_fingerprints(report, findings)
-        ],
+        ),
     }
-    log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
+    log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": iter([run])}
     return to_json(log)
 
 
