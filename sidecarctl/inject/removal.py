@@ -8,7 +8,7 @@ from typing import Any
 from sidecarctl.findings import PathTuple
 from sidecarctl.inject.companion_search import Companion
 from sidecarctl.inject.record_edits import apply_at, prune_record
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Container, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.record.annotation import Added, Instance, Record, write
 from sidecarctl.record.paths import (
@@ -19,7 +19,7 @@ from sidecarctl.record.paths import (
     parse_empty,
     record_path,
 )
-from sidecarctl.yamltext.edits import Edit, Remove, Replace, Restore
+from sidecarctl.yamltext.edits import Edit, EditRefused, Remove, Replace, Restore
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,24 @@ def _without_shared(added: Added, others: Sequence[Added]) -> Added:
     return replace(added, env=env, annotations=own("annotations"), labels=own("labels"), pod=own("pod"))
 
 
+def _check_variables(container: Container, names: Collection[str]) -> None:
+    """Raise EditRefused for a recorded variable that a container has twice: one of them is of a person.
+
+    Kubernetes allows it, and the last one counts: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/
+    """
+    seen: set[str] = set()
+    for index, item in enumerate(as_list(container.value.get("env"))):
+        name = as_mapping(item).get("name")
+        if name in seen:
+            raise EditRefused(
+                f'container "{container.name}" has the variable {name} twice, and the record does not say which one is yours',
+                (*container.path, "env", index),
+                hint="delete yours, or the one of the sidecar",
+            )
+        if name in names:
+            seen.add(name)
+
+
 def _paths(workload: Workload, added: Added) -> Iterator[tuple[str, PathTuple | None]]:
     """Yield a description and the path of everything that an instance added; the path is None if it no longer exists."""
     pod, pod_path = workload.pod, workload.pod_path
@@ -126,6 +144,8 @@ def _paths(workload: Workload, added: Added) -> Iterator[tuple[str, PathTuple | 
         for container, values in holders.items():
             holder = by_name.get(container)
             indices = index_items(holder.value.get(field), key) if holder else {}
+            if field == "env" and holder:
+                _check_variables(holder, values)
             for value in values:
                 index = indices.get(value)
                 found = None if index is None or holder is None else (*holder.path, field, index)

@@ -71,6 +71,20 @@ def test_variables_of_the_app_stay_after_the_container_of_the_sidecar_is_gone(tm
     assert "{name: JAVA_TOOL_OPTIONS, value: mine}" in removed
 
 
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("words", ["remove", "add", "upgrade", "upgrade --on-conflict keep"])
+def test_variable_of_a_person_with_the_name_of_one_of_the_sidecar_is_not_lost(
+    words: str, before: bool, tmp_path: Path
+) -> None:
+    sidecar(tmp_path, "agent", "app: {env: [{name: A, value: $(A) more}]}\n")
+    added = call(tmp_path, "add agent", WEB).stdout
+    own, mine = "        - name: A\n          value: $(A) more\n", "        - name: A  # mine\n          value: one\n"
+    edited = added.replace(own, mine + own if before else own + mine)
+    assert edited != added
+    done = call(tmp_path, words.replace(" ", " agent ", 1) if " " in words else f"{words} agent", edited, 1)
+    assert (done.stdout, 'container "web" has the variable A twice' in done.stderr) == ("", True)
+
+
 # ---- other kinds and names ---------------------------------------------------------------------------------------
 
 

@@ -502,6 +502,15 @@ def test_objects_without_a_name_that_no_rule_selects_do_not_matter(tmp_path: Pat
     assert [patch["target"]["kind"] for patch in exported["patches"]] == ["Deployment"]
 
 
+@pytest.mark.parametrize("name", ['{name: ""}', "{name: null}", "{generateName: a-}"])
+@pytest.mark.parametrize("target", ["json-patch", "kustomize-component"])
+def test_workload_without_a_name_that_a_rule_selects_is_an_error(target: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(composition({"select": {"all": True}, "sidecars": ["log-tail"]}))
+    (tmp_path / "web.yaml").write_text(WEB.replace("{name: web.v1}", name))
+    done = run(f"sidecarctl export --to {target} -c c.yaml -f web.yaml", tmp_path)
+    assert (done.code, "web.yaml:1:1" in done.stderr, "a name" in done.stderr) == (2, True, True), done.stderr
+
+
 def test_names_in_the_patch_list_match_only_themselves(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(composition({"select": {"kinds": ["Deployment"]}, "sidecars": ["log-tail"]}))
     (tmp_path / "web.yaml").write_text(WEB)
