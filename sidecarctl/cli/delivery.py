@@ -198,14 +198,25 @@ def replacements(done: Sequence[Done]) -> Iterator[Write]:
 
 
 def outputs(delivery: Delivery, done: Sequence[Done], inputs: Inputs) -> Iterator[Write]:
-    """Yield the writes of the output file or directory. An output that is also an input must not have changed meanwhile."""
+    """Yield the writes of the output file or directory. An output that is also an input must not have changed meanwhile.
+
+    Raises UsageError for an output that is an input without a result.
+    """
     from sidecarctl.files.write import Write
 
     assert delivery.flags.output
     root = Path(delivery.flags.output)
     reads = {os.path.realpath(source.path): read for source, read in inputs.sources if source.path}
-    for path, one in zip(targets(delivery, done), done):
+    failed = [*inputs.unreadable, *(one.source for one in done if one.failed)]
+    without_result = {os.path.realpath(source.path) for source in failed if source.path}
+    results = [one for one in done if not one.failed]
+    for path, one in zip(targets(delivery, results), results):
         assert one.result
+        if os.path.realpath(path) in without_result:
+            raise UsageError(
+                f"{path} is an input with errors, and the result of {one.source.name} would replace it",
+                hint="choose another output, or correct the errors",
+            )
         if delivery.mirror is None or one.outdated:
             own = None if _is_special(path) else reads.get(os.path.realpath(path))
             yield Write(path, one.result.text, own.stamp if own else None, root if path != root else None)

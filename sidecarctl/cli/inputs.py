@@ -38,11 +38,15 @@ class InputOptions:
 
 @dataclass(frozen=True)
 class Inputs:
-    """The inputs of a run: sources with their texts, what was left out, and the errors of what cannot be read."""
+    """The inputs of a run: sources with their texts, what was left out, and the errors of what cannot be read.
+
+    unreadable  the sources that cannot be read
+    """
 
     sources: tuple[tuple[Source, Read], ...] = ()
     skipped: tuple[Skipped, ...] = ()
     errors: tuple[SidecarctlError, ...] = ()
+    unreadable: tuple[Source, ...] = ()
 
 
 def input_options(
@@ -102,6 +106,7 @@ def read_inputs(options: InputOptions, stdin: bytes | None = None, *, mirrors: b
     kept: list[tuple[Source, Read]] = []
     skipped: list[Skipped] = []
     errors: list[SidecarctlError] = []
+    unreadable: list[Source] = []
     for path in dict.fromkeys(options.paths):
         before = len(kept), len(errors)
         own: list[Skipped] = []
@@ -113,7 +118,11 @@ def read_inputs(options: InputOptions, stdin: bytes | None = None, *, mirrors: b
                 elif options.leave_out is not None and (reason := options.leave_out(found)):
                     left_out.append(Skipped(found.name, reason))
                 else:
-                    _read(found, options, stdin, kept, own, errors)
+                    try:
+                        _read(found, options, stdin, kept, own)
+                    except InputError as error:
+                        errors.append(error)
+                        unreadable.append(found)
         except InputError as error:
             errors.append(error)
         if (len(kept), len(errors)) == before and not options.walk.force_exclude:
@@ -122,7 +131,7 @@ def read_inputs(options: InputOptions, stdin: bytes | None = None, *, mirrors: b
     watchdog.begin()
     sources = _once(kept, mirrors)
     _check_name_of_stdin(sources)
-    return Inputs(sources, tuple(skipped), tuple(errors))
+    return Inputs(sources, tuple(skipped), tuple(errors), tuple(unreadable))
 
 
 def _check_name_of_stdin(found: Sequence[tuple[Source, Read]]) -> None:
@@ -140,17 +149,13 @@ def _read(
     stdin: bytes | None,
     kept: list[tuple[Source, Read]],
     skipped: list[Skipped],
-    errors: list[SidecarctlError],
 ) -> None:
+    """Append a source to `kept` or `skipped`. Raises InputError for one that cannot be read."""
     watchdog.begin(source.name)
-    try:
-        if source.path is None and stdin is not None:
-            read = Read(sources.decode(stdin, source.name))
-        else:
-            read = sources.read_source(source)
-    except InputError as error:
-        errors.append(error)
-        return
+    if source.path is None and stdin is not None:
+        read = Read(sources.decode(stdin, source.name))
+    else:
+        read = sources.read_source(source)
     if source.path is None and not read.text.strip("\ufeff \t\r\n"):
         raise no_input_error("stdin is empty", options.sidecars)
     reason = walk.describe_text(source, read.text, options.walk)

@@ -279,7 +279,11 @@ def _prune(delivery: Delivery, plan: Plan, folder: Path) -> None:
     gone = [each for each in plan.gone if each.path not in edited]
     _report_stale(delivery, gone, [edited.get(each.path, each) for each in plan.stale if each not in gone])
     if plan.gone:
-        write_all([_record_of(folder, {}, ())], plan.roots)  # it leaves out files that do not exist
+        try:
+            write_all([_record_of(folder, {}, ())], plan.roots)  # it leaves out files that do not exist
+        except OutputError as error:
+            reason, _, _ = error.message.rpartition(";")
+            raise OutputError(f"{reason}; all other files were written or deleted", hint=error.hint) from None
 
 
 def _report_stale(delivery: Delivery, gone: Sequence[Stale], kept: Sequence[Stale], verb: str = "deleted") -> None:

@@ -121,7 +121,7 @@ def _deliver_all(delivery: Delivery, inputs: Inputs, done: list[Done]) -> int:
 
             plan = prune.plan(delivery, done, complete=not errors and not failed)
             record, roots = plan.record, plan.roots
-        _deliver(delivery, inputs, [one for one in done if one.result and not one.result.failed], record, roots)
+        _deliver(delivery, inputs, done, record, roots)
     for error in errors:
         console.report_error(error)
     if nothing is not None:
@@ -249,17 +249,18 @@ def _transform_each(
 def _deliver(
     delivery: Delivery, inputs: Inputs, done: Sequence[Done], record: Sequence[Write], roots: Mapping[Path, str]
 ) -> None:
+    results = [one for one in done if not one.failed]
     if delivery.flags.diff:
-        _print_diffs(done)
+        _print_diffs(results)
     elif delivery.flags.check:
         return
     elif delivery.flags.in_place or delivery.flags.output:
         from sidecarctl.files.write import write_all
 
-        writes = replacements(done) if delivery.flags.in_place else outputs(delivery, done, inputs)
+        writes = replacements(results) if delivery.flags.in_place else outputs(delivery, done, inputs)
         console.report_lost(write_all(chain(writes, record), roots))
     elif delivery.flags.format == "text":
-        write_stdout(_join(one.result.text for one in done if one.result))
+        write_stdout(_join(one.result.text for one in results if one.result))
 
 
 def _join(texts: Iterable[str]) -> Iterator[str]:

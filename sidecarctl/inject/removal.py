@@ -8,10 +8,11 @@ from typing import Any
 from sidecarctl.findings import PathTuple
 from sidecarctl.inject.companion_search import Companion
 from sidecarctl.inject.record_edits import apply_at, prune_record
-from sidecarctl.kube.workload import RECORD_ANNOTATION, Container, Workload, as_list, as_mapping
+from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, as_list, as_mapping
 from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.record.annotation import Added, Instance, Record, write
 from sidecarctl.record.paths import (
+    PULL_SECRETS,
     RecordError,
     decode_path,
     find_settings,
@@ -109,22 +110,23 @@ def _without_shared(added: Added, others: Sequence[Added]) -> Added:
     return replace(added, env=env, annotations=own("annotations"), labels=own("labels"), pod=own("pod"))
 
 
-def _check_variables(container: Container, names: Collection[str]) -> None:
-    """Raise EditRefused for a recorded variable that a container has twice: one of them is of a person.
+def _check_twice(items: Sequence[Any], names: Collection[str], path: PathTuple, what: str) -> None:
+    """Raise EditRefused for a recorded variable or pull secret that is there twice: one of them is of a person.
 
-    Kubernetes allows it, and the last one counts: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/
+    Kubernetes allows it in these two lists.
     """
     seen: set[str] = set()
-    for index, item in enumerate(as_list(container.value.get("env"))):
+    for index, item in enumerate(items):
         name = as_mapping(item).get("name")
+        if not isinstance(name, str) or name not in names:
+            continue
         if name in seen:
             raise EditRefused(
-                f'container "{container.name}" has the variable {name} twice, and the record does not say which one is yours',
-                (*container.path, "env", index),
+                f"{what} {name} twice, and the record does not say which one is yours",
+                (*path, index),
                 hint="delete yours, or the one of the sidecar",
             )
-        if name in names:
-            seen.add(name)
+        seen.add(name)
 
 
 def _paths(workload: Workload, added: Added) -> Iterator[tuple[str, PathTuple | None]]:
@@ -145,7 +147,8 @@ def _paths(workload: Workload, added: Added) -> Iterator[tuple[str, PathTuple | 
             holder = by_name.get(container)
             indices = index_items(holder.value.get(field), key) if holder else {}
             if field == "env" and holder:
-                _check_variables(holder, values)
+                what = f'container "{container}" has the variable'
+                _check_twice(as_list(holder.value.get("env")), values, (*holder.path, "env"), what)
             for value in values:
                 index = indices.get(value)
                 found = None if index is None or holder is None else (*holder.path, field, index)
@@ -154,6 +157,8 @@ def _paths(workload: Workload, added: Added) -> Iterator[tuple[str, PathTuple | 
         for key in keys:
             present = key in as_mapping(workload.metadata.get(field))
             yield f"{field} {key}", (*workload.template_path, "metadata", field, key) if present else None
+    secrets = [text.partition("/")[2] for text in added.pod if text.startswith(f"{PULL_SECRETS}/")]
+    _check_twice(as_list(pod.get(PULL_SECRETS)), secrets, (*pod_path, PULL_SECRETS), "the pod has the pull secret")
     settings = find_settings(pod, added.pod)
     for text in added.pod:
         yield f"pod {text}", (*pod_path, *settings[text][0]) if text in settings else None

@@ -12,7 +12,7 @@ from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import EditRefused, Insert, dotted
 from sidecarctl.yamltext.insert_block import fill_empty, insert_into_block
 from sidecarctl.yamltext.layout import member_bounds, opening_bracket
-from sidecarctl.yamltext.lines import Splice, blanks_of_line, line_end, newline_of, skip_gap
+from sidecarctl.yamltext.lines import Splice, blanks_of_line, line_end, next_line, skip_gap
 from sidecarctl.yamltext.nodes import Alias, Mapping, Node, child, trail
 from sidecarctl.yamltext.nodes import Sequence as SequenceNode
 from sidecarctl.yamltext.style import FlowStyle, flow_style
@@ -148,7 +148,7 @@ def _insert_before(text: str, bracket: int, start: int, members: list[str], styl
     line = line_end(text, bracket) if "#" in text[bracket:start] else start
     if "#" not in text[line:start]:
         return Splice(start, start, "".join(f"{member},{style.between}" for member in members), index=0)
-    lead = newline_of(text, line) + blanks_of_line(text, start)
+    lead = text[line : next_line(text, line)] + blanks_of_line(text, start)
     return Splice(line, line, lead + f",{style.between}".join(members) + ",", index=0)
 
 

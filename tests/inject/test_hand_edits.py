@@ -85,6 +85,16 @@ def test_variable_of_a_person_with_the_name_of_one_of_the_sidecar_is_not_lost(
     assert (done.stdout, 'container "web" has the variable A twice' in done.stderr) == ("", True)
 
 
+@pytest.mark.parametrize("words", ["remove", "add", "upgrade"])
+def test_pull_secret_of_a_person_with_the_name_of_one_of_the_sidecar_is_not_lost(words: str, tmp_path: Path) -> None:
+    sidecar(tmp_path, "agent", "pod: {imagePullSecrets: [{name: registry}]}\n")
+    added = call(tmp_path, "add agent", WEB).stdout
+    own = "- name: registry\n"
+    edited = added.replace(own, f"- name: registry  # mine\n      {own}")
+    done = call(tmp_path, f"{words} agent", edited, 1)
+    assert (done.stdout, "the pod has the pull secret registry twice" in done.stderr) == ("", True)
+
+
 # ---- other kinds and names ---------------------------------------------------------------------------------------
 
 

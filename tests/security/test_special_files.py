@@ -247,6 +247,16 @@ def test_link_in_the_output_directory_does_not_lead_out_of_it(link: str, repo: P
     assert (repo / "victim").read_text() == "keep\n"
 
 
+@pytest.mark.parametrize(
+    "text", [b"kind: Pod\nmetadata: [mine\n", b"# caf\xe9\nkind: Pod\n", POD.encode() + b"unknown: 1\n"]
+)
+def test_input_with_errors_is_not_replaced_by_the_output_of_another_one(text: bytes, repo: Path) -> None:
+    (repo / "out" / "pod.yaml").write_bytes(text)
+    done = run("sidecarctl add log-tail -f in -f out -o out --keep-going", repo)
+    assert (done.code, "out/pod.yaml is an input with errors" in done.stderr) == (2, True), done.stderr
+    assert (repo / "out" / "pod.yaml").read_bytes() == text
+
+
 def test_outputs_that_a_link_makes_one_file_are_an_error(repo: Path) -> None:
     (repo / "in" / "b.yaml").write_text(POD.replace("name: web", "name: b", 1))
     (repo / "out" / "b.yaml").symlink_to("pod.yaml")

@@ -117,6 +117,15 @@ def test_new_first_key_can_share_the_line_of_the_dash() -> None:
     assert splice("- b: 1\n  c: 2\n", root, [put((0, "a"), [0])], lambda *_: 0).text == "- a:\n  - 0\n  b: 1\n  c: 2\n"
 
 
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r", "\x85", "\u2028", "\u2029"])
+def test_removed_first_key_before_a_comment_leaves_its_line_break(line_break: str) -> None:
+    text = f"a: {{{line_break}  # c\n  b: 1}}\n"
+    root = parse(text)
+    assert root is not None
+    added = splice(text, root, [put(("a", "c"), [0])], lambda *_: 0)
+    assert splice(added.text, added.root, [Remove(("a", "c"))]).text == text
+
+
 def test_text_of_filled_empty_values_can_be_restored() -> None:
     text = "a:  []\nb: ~ # c\nc:\nd: {e: null}\nf:\n- {}\n"
     places = (("a", 0), ("b", "x"), ("c", 0), ("d", "e", "x"), ("f", 0, "x"), ("g", "h"))
