@@ -21,7 +21,7 @@ def search(entries: Sequence[Entry], words: Sequence[str]) -> list[Entry]:
     Words are compared without their endings. Descriptions, parameters, and beginnings of words count only if no entry has
     all words in its name, keywords, and summary.
     """
-    wanted = [word.lower() for word in words]
+    wanted = list(dict.fromkeys(word.lower() for word in words))
     for score in (_score, _score_in_text, _score_of_prefix):
         ranked = [(sum(scores), entry) for entry in entries if all(scores := [score(entry, word) for word in wanted])]
         if ranked:

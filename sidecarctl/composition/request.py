@@ -236,6 +236,8 @@ def build_requests(
     Raises UsageError for an unknown sidecar or parameter, LibraryError for an invalid sidecar. A missing parameter is an
     error only for a new instance: one that exists may have it recorded.
     """
+    if len(sidecars) > MAX_INSTANCES:
+        raise _too_many(len(sidecars))
     found = [catalog.find(name) for name in sidecars]
     if instance and len(found) > 1:
         raise UsageError("--as requires exactly one sidecar", hint="add the sidecars one by one")
@@ -273,17 +275,19 @@ def _resolve_new(sidecar: Sidecar, changes: ParameterChanges) -> tuple[Parameter
         return resolve(lenient, changes.given, origins=changes.origins, shared=changes.shared), error
 
 
+def _too_many(number: int, where: str = "") -> UsageError:
+    return UsageError(
+        f"{number:,} sidecars for one workload (limit: {MAX_INSTANCES})", hint="select fewer sidecars for it", where=where
+    )
+
+
 def order_requests(requests: Sequence[Request]) -> list[Request]:
     """Return requests in their order, changed only as far as `startsAfter` requires.
 
     Raises UsageError for a duplicate instance name, for a cycle, and for more instances than a workload can have.
     """
     if len(requests) > MAX_INSTANCES:
-        raise UsageError(
-            f"{len(requests):,} sidecars for one workload (limit: {MAX_INSTANCES})",
-            hint="select fewer sidecars for it",
-            where=requests[MAX_INSTANCES].where,
-        )
+        raise _too_many(len(requests), requests[MAX_INSTANCES].where)
     seen: set[str] = set()
     for request in requests:
         if request.instance in seen:

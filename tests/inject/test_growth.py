@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from sidecarctl import lazy_dataclass
-from sidecarctl.catalog.catalog import Catalog
+from sidecarctl.catalog.catalog import Catalog, open_catalog
 from sidecarctl.cli import build_request
 from sidecarctl.composition import namespaces
 from sidecarctl.composition.annotations import INJECT
 from sidecarctl.composition.namespaces import NamespaceSelections
-from sidecarctl.composition.request import Request, order_requests
+from sidecarctl.composition.request import Request, build_requests, order_requests
 from sidecarctl.errors import UsageError
 from sidecarctl.inject import digest, pipeline, plan, pod_graph, removal
 from sidecarctl.inject.pipeline import Options
@@ -96,6 +96,11 @@ def test_more_sidecars_than_a_record_can_have_are_an_error_of_the_rule() -> None
     with pytest.raises(UsageError, match=r"501 sidecars for one workload \(limit: 500\)") as caught:
         choice(chosen([rule]), WEB)
     assert (caught.value.where[:7], caught.value.workload) == ("c.yaml:", "Deployment/web")
+
+
+def test_too_many_sidecars_are_refused_before_their_parameters_are_resolved() -> None:
+    with pytest.raises(UsageError, match=r"100,000 sidecars for one workload \(limit: 500\)"):
+        build_requests(open_catalog([], {}), ["logger"] * 100_000, {})
 
 
 def test_each_entry_of_the_record_is_checked_once_in_a_run(tmp_path: Path) -> None:

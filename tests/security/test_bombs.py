@@ -167,6 +167,25 @@ def test_step_that_ends_with_a_stopped_template_is_one_error(tmp_path: Path) -> 
     ]
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        'rules: [{select: {names: ["GLOB"]}, sidecars: [logger]}]',
+        'rules: [{select: {annotations: {a: "GLOB"}}, sidecars: [logger]}]',
+        'rules: [{select: {all: true, containers: ["GLOB"]}, sidecars: [logger]}]',
+        'rules: [{select: {all: true}, sidecars: [{name: logger, containers: ["GLOB"]}]}]',
+        'excludeNamespaces: ["GLOB"]',
+        'exclude: ["GLOB"]',
+        'manifests: ["GLOB"]',
+    ],
+)
+def test_long_glob_whose_translation_takes_quadratic_time_is_rejected(field: str, tmp_path: Path) -> None:
+    head = "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: c}\nspec:\n"
+    (tmp_path / "c.yaml").write_text(head + f"  {field.replace('GLOB', '[' * 5000)}\n")
+    done = run("sidecarctl render -c c.yaml -f web.yaml", tmp_path)
+    assert (done.code, "must have a length of at most" in done.stderr) == (2, True), done.stderr
+
+
 def test_oversized_sidecar_or_composition_file_is_rejected(tmp_path: Path) -> None:
     entry = library(tmp_path)
     long = f"# {'x' * (1 << 20)}\n"
