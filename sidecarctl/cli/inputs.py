@@ -152,10 +152,8 @@ def _read(
 ) -> None:
     """Append a source to `kept` or `skipped`. Raises InputError for one that cannot be read."""
     watchdog.begin(source.name)
-    if source.path is None and stdin is not None:
-        read = Read(sources.decode(stdin, source.name))
-    else:
-        read = sources.read_source(source)
+    from_stdin = source.path is None and stdin is not None
+    read = Read(sources.decode(stdin or b"", source.name)) if from_stdin else sources.read_source(source)
     if source.path is None and not read.text.strip("\ufeff \t\r\n"):
         raise no_input_error("stdin is empty", options.sidecars)
     reason = walk.describe_text(source, read.text, options.walk)

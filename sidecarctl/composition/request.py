@@ -277,7 +277,9 @@ def _resolve_new(sidecar: Sidecar, changes: ParameterChanges) -> tuple[Parameter
 
 def _too_many(number: int, where: str = "") -> UsageError:
     return UsageError(
-        f"{number:,} sidecars for one workload (limit: {MAX_INSTANCES})", hint="select fewer sidecars for it", where=where
+        f"{number:,} sidecars for one workload (limit: {MAX_INSTANCES})",
+        hint="select fewer sidecars for it",
+        where=where,
     )
 
 

@@ -231,9 +231,7 @@ def insert_companion(documents: list[Document], at: int, value: dict[str, Any], 
     newline = "\r\n" if "\r\n" in after.text else "\n"
     json_like = after.text.lstrip().startswith("{")
     # Without a final line break, a literal block would lose that of its value when it is, or becomes, the end.
-    last = next(each for each in reversed(documents) if each.file == after.file) if following is None else after
-    complete = after.text.endswith("\n") and last.text.endswith("\n")
-    body = _json(value, newline) if json_like else emit.document(value, newline, literal=complete)
+    body = _json(value, newline) if json_like else emit.document(value, newline, literal=not after.bare)
     behind = documents[at].head if at < len(documents) and documents[at].file == after.file else following
     bare = json_like and (behind == "" or (after.index > 0 and not after.head))
     if not after.text.endswith("\n"):
@@ -253,7 +251,8 @@ def insert_companion(documents: list[Document], at: int, value: dict[str, Any], 
             )
         if not bare:
             documents[at - 1] = after.with_text(after.text + newline, after.root)
-    documents.insert(at, Document("" if bare else "---" + newline, body, after.line, after.file, after.index))
+    head = "" if bare else "---" + newline
+    documents.insert(at, Document(head, body, after.line, after.file, after.index, after.bare))
 
 
 def _json(value: dict[str, Any], newline: str) -> str:

@@ -32,7 +32,7 @@ from sidecarctl.record import annotation as records
 from sidecarctl.record.annotation import Instance, Record
 from sidecarctl.validate.placeholders import is_encrypted
 from sidecarctl.yamltext.edits import Edit, EditRefused, Remove, identical
-from sidecarctl.yamltext.splice import splice
+from sidecarctl.yamltext.splice import last
 from sidecarctl.yamltext.stream import Document
 
 if TYPE_CHECKING:
@@ -248,10 +248,7 @@ def _edit_companions(
             elif each.removed:
                 changed[index] = None
             else:
-                document = companions[index - 1]
-                assert document.root is not None
-                done = splice(document.text, document.root, each.edits, keep_json=document.is_json_file)
-                changed[index] = document.with_text(done.text, done.root)
+                changed[index] = companions[index - 1].edit(each.edits, last)
     return changed, [*edits, *(edit for each in listed.values() for edit in each)]
 
 

@@ -48,10 +48,10 @@ class Draft(Document):
         root = self.root
         assert root is not None
         check_shared(self.text, root, edits)
-        parts = _find_parts(self.text, root, edits, place)
+        parts = _find_parts(self.text, root, edits, place, literal=not self.bare)
         intended = apply(self.intended, edits)
         if parts is None:
-            done = splice(self.text, root, edits, place, keep_json=self.is_json_file)
+            done = splice(self.text, root, edits, place, keep_json=self.is_json_file, literal=not self.bare)
             return _draft(self, done.text, done.root, intended)
         self._root, self._parsed = None, False
         splices = [part.splice for part in parts]
@@ -74,7 +74,17 @@ class Draft(Document):
 
 def _draft(document: Document, text: str, root: Node | None, intended: Any) -> Draft:
     return Draft(
-        document.head, text, document.line, document.file, document.index, {}, root, root is not None, None, intended
+        document.head,
+        text,
+        document.line,
+        document.file,
+        document.index,
+        document.bare,
+        {},
+        root,
+        root is not None,
+        None,
+        intended,
     )
 
 
@@ -87,7 +97,7 @@ class _Part:
     trail: list[Node]
 
 
-def _find_parts(text: str, root: Node, edits: Seq[Edit], place: KeyPlace) -> list[_Part] | None:
+def _find_parts(text: str, root: Node, edits: Seq[Edit], place: KeyPlace, *, literal: bool) -> list[_Part] | None:
     """Return the parts of edits; None if the whole text must be parsed: for removals, and for text that depends on its place."""
     inserts = [edit for edit in edits if isinstance(edit, Insert)]
     others = [edit for edit in edits if not isinstance(edit, Insert)]
@@ -95,7 +105,7 @@ def _find_parts(text: str, root: Node, edits: Seq[Edit], place: KeyPlace) -> lis
         return None
     parts: list[_Part] = []
     moved = 0
-    for one in sort_splices(find_splices(text, root, others, group_inserts(root, inserts), place)):
+    for one in sort_splices(find_splices(text, root, others, group_inserts(root, inserts, literal=literal), place)):
         nodes = [] if one.path is None else trail(root, one.path)
         node = _parse_part(one, nodes)
         if node is None:

@@ -22,13 +22,14 @@ _GROUP = object()
 
 @dataclass
 class GroupedInserts:
-    """Inserts by their effect: values for empty nodes, and new members by collection."""
+    """Inserts by their effect: values for empty nodes, and new members by collection. `literal`: `|` is allowed."""
 
     fills: dict[PathTuple, Any] = field(default_factory=dict)
     members: dict[PathTuple, list[Insert]] = field(default_factory=dict)
+    literal: bool = True
 
 
-def group_inserts(root: Node, inserts: Sequence[Insert]) -> GroupedInserts:
+def group_inserts(root: Node, inserts: Sequence[Insert], *, literal: bool = True) -> GroupedInserts:
     """Group inserts; all inserts below a missing or empty node become one insert of that node."""
     below: dict[PathTuple, list[Insert]] = {}
     order: list[tuple[Insert, bool]] = []
@@ -47,7 +48,7 @@ def group_inserts(root: Node, inserts: Sequence[Insert]) -> GroupedInserts:
         if top not in below:
             order.append((Insert(top, _GROUP, insert.reason), filled))
         below.setdefault(top, []).append(Insert(insert.path[len(top) :], insert.value))
-    folded = GroupedInserts()
+    folded = GroupedInserts(literal=literal)
     for insert, filled in order:
         path = insert.path
         value = _created_value(below[path]) if insert.value is _GROUP else insert.value
@@ -87,7 +88,7 @@ def insert_splices(text: str, root: Node, inserts: GroupedInserts, place: KeyPla
     filled: dict[PathTuple, set[str | int]] = {}
     for path, value in inserts.fills.items():
         filled.setdefault(path[:-1], set()).update(path[-1:])
-        for one in fill_empty(text, trail(root, path), path, value, known):
+        for one in fill_empty(text, trail(root, path), path, value, known, literal=inserts.literal):
             yield replace(one, depth=len(path) + 0.5)
     for path, members in inserts.members.items():
         nodes = trail(root, path)
@@ -105,7 +106,7 @@ def insert_splices(text: str, root: Node, inserts: GroupedInserts, place: KeyPla
         written = (
             insert_into_flow(text, nodes, groups, filled.get(path, set()))
             if holder.flow
-            else insert_into_block(text, nodes, groups, known)
+            else insert_into_block(text, nodes, groups, known, literal=inserts.literal)
         )
         for one in written:
             yield replace(one, depth=len(path), path=None if one.index is None else path)

@@ -34,7 +34,7 @@ from sidecarctl.yamltext.style import FlowStyle, Style, block_style, flow_style,
 
 
 def insert_into_block(
-    text: str, nodes: list[Node], groups: dict[int, list[Insert]], known: dict[str, int]
+    text: str, nodes: list[Node], groups: dict[int, list[Insert]], known: dict[str, int], *, literal: bool
 ) -> Iterator[Splice]:
     """Insert whole lines, each group after the previous member or, at index 0, before the first one."""
     holder = nodes[-1]
@@ -43,6 +43,7 @@ def insert_into_block(
     at_column = column(text, spans[0][0])
     new = [one.value for ones in groups.values() for one in ones]
     style = block_style(text, nodes, [new] if isinstance(holder, Sequence) else [{"": one} for one in new], known)
+    style = replace(style, literal=literal)
     for index, inserts in groups.items():
         if index and _is_open(text, holder, index):
             if isinstance(holder, Sequence):
@@ -116,11 +117,8 @@ def _past_comments(text: str, offset: int, at_column: int) -> int:
 
 
 def with_literals(text: str, style: Style, offset: int, at_column: int) -> Style:
-    """Return a style without block scalars where following lines would extend one, or the text has no final line break.
-
-    A block scalar can become the end of the text if what is behind it is removed, and would keep its line break then.
-    """
-    if not BREAK.match(text, len(text) - 1):
+    """Return a style without block scalars where following lines would extend one, or the text has no final line break."""
+    if line_start(text, offset) != offset:
         return replace(style, literal=False)
     while offset < len(text):
         line = text[offset : line_end(text, offset)]
@@ -153,7 +151,9 @@ def empty_value_text(text: str, root: Node, path: PathTuple) -> str | None:
     return None if place is None else text[place : max(place, nodes[-1].end)]
 
 
-def fill_empty(text: str, nodes: list[Node], path: PathTuple, value: Any, known: dict[str, int]) -> Iterator[Splice]:
+def fill_empty(
+    text: str, nodes: list[Node], path: PathTuple, value: Any, known: dict[str, int], *, literal: bool
+) -> Iterator[Splice]:
     """Fill an empty value (`[]`, `{}`, null, or nothing): between its brackets, in flow style, or on new lines."""
     node = nodes[-1]
     holder = nodes[-2] if len(nodes) > 1 else None
@@ -182,7 +182,8 @@ def fill_empty(text: str, nodes: list[Node], path: PathTuple, value: Any, known:
         return
     offset = next_line(text, end)
     at_column = key_column(text, holder)
-    style_ = with_literals(text, block_style(text, nodes[:-1], [{"": value}], known), offset, at_column)
+    own_style = replace(block_style(text, nodes[:-1], [{"": value}], known), literal=literal)
+    style_ = with_literals(text, own_style, offset, at_column)
     first, *rest = emit.entry("k", value, style_)
     yield Splice(place, end, first[2:])
     if rest:

@@ -49,8 +49,12 @@ def last(_path: PathTuple, keys: list[str], _key: str) -> int:
     return len(keys)
 
 
-def splice(text: str, root: Node, edits: Seq[Edit], place: KeyPlace = last, *, keep_json: bool = False) -> SpliceResult:
+def splice(
+    text: str, root: Node, edits: Seq[Edit], place: KeyPlace = last, *, keep_json: bool = False, literal: bool = True
+) -> SpliceResult:
     """Apply edits to the text of a document and verify the result. With `keep_json`, JSON stays JSON, for JSON files.
+
+    Without `literal`, inserted text of several lines is quoted.
 
     Raises EditRefused if an anchor, alias, or merge key is in the way, an edit has no room, or the result exceeds a limit, and
     BugError if verification fails.
@@ -60,7 +64,7 @@ def splice(text: str, root: Node, edits: Seq[Edit], place: KeyPlace = last, *, k
     check_shared(text, root, edits)
     inserts = [edit for edit in edits if isinstance(edit, Insert)]
     others = [edit for edit in edits if not isinstance(edit, Insert)]
-    folded = group_inserts(root, inserts)
+    folded = group_inserts(root, inserts, literal=literal)
     filled = _displaced(text, root, folded)
     if not inserts or all(isinstance(edit, Replace) for edit in others):
         result = text
@@ -71,7 +75,7 @@ def splice(text: str, root: Node, edits: Seq[Edit], place: KeyPlace = last, *, k
     done = splice(text, root, others, keep_json=keep_json)
     # Inserts see the text after the removals: a comma, an empty collection.
     moved = [Insert(_behind_removals(edit.path, others), edit.value, edit.reason) for edit in inserts]
-    second = splice(done.text, done.root, moved, place, keep_json=keep_json)
+    second = splice(done.text, done.root, moved, place, keep_json=keep_json, literal=literal)
     if not identical(second.root.value, apply(root.value, edits)):
         raise BugError("the edited text does not equal the intended result")
     return SpliceResult(second.text, second.root, filled)

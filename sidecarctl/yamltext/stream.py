@@ -35,8 +35,8 @@ _DIRECTIVE = lazy_pattern(r"(?:[ \t\r]*(?:#[^\n]*)?\n)*(%[A-Z]+[^\n]*)")
 class Document:
     """One document of a stream: `head` is its separator line (or leading text), `text` the rest, exactly.
 
-    `line` is the number of the first line of `text` in the file, from 0. `memo` is a cache for what is read from the whole
-    document again and again.
+    `line` is the number of the first line of `text` in the file, from 0. `bare`: the file has no final line break. `memo` is
+    a cache for what is read from the whole document again and again.
     """
 
     head: str
@@ -44,6 +44,7 @@ class Document:
     line: int = 0
     file: str = "-"
     index: int = 0
+    bare: bool = False
     memo: dict[tuple[object, ...], Any] = field(default_factory=dict, repr=False)
     _root: Node | None = field(default=None, repr=False)
     _parsed: bool = field(default=False, repr=False)
@@ -117,19 +118,22 @@ class Document:
 
     def without_nodes(self) -> Document:
         """Return the document with its text only, which another process can receive cheaply."""
-        return Document(self.head, self.text, self.line, self.file, self.index)
+        return Document(self.head, self.text, self.line, self.file, self.index, self.bare)
 
     def with_text(self, text: str, root: Node | None = None) -> Document:
         """Return the document with another text, and with its root if it is known."""
-        return Document(self.head, text, self.line, self.file, self.index, {}, root, root is not None)
+        return Document(self.head, text, self.line, self.file, self.index, self.bare, {}, root, root is not None)
 
     def edit(self, edits: Sequence[Edit], place: KeyPlace) -> Document:
-        """Return the document after edits, verified. Raises EditRefused and BugError like `splice`."""
+        """Return the document after edits, verified. Raises EditRefused and BugError like `splice`.
+
+        A bare file gets no block scalars: if one becomes its end, it needs a line break, which would stay.
+        """
         from sidecarctl.yamltext.splice import splice  # most commands do not edit
 
         root = self.root
         assert root is not None
-        done = splice(self.text, root, edits, place, keep_json=self.is_json_file)
+        done = splice(self.text, root, edits, place, keep_json=self.is_json_file, literal=not self.bare)
         return self.with_text(done.text, done.root)
 
 
@@ -156,6 +160,15 @@ def _split(text: str, file: str, line: int, index: int, report: Callable[[InputE
 
     Continues after an error at the next separator, in one pass: a text can have many errors.
     """
+    bare = not text.endswith("\n")
+    for document in _split_text(text, file, line, index, report):
+        document.bare = bare
+        yield document
+
+
+def _split_text(
+    text: str, file: str, line: int, index: int, report: Callable[[InputError], None]
+) -> Iterator[Document]:
     start, head = 0, ""
     skipped = False  # the text after an invalid separator
     if text.startswith("\ufeff"):

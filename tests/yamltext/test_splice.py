@@ -75,8 +75,6 @@ GOLDEN: list[tuple[str, str, list[Insert], str]] = [
     ("CRLF", "a:\r\n- 1\r\n", [put(("a", 1), X)], "a:\r\n- 1\r\n- name: x\r\n  image: i:1\r\n"),
     ("no final newline", "a:\n- 1", [put(("a", 1), 2)], "a:\n- 1\n- 2"),
     ("no final newline, block text inserted", "a: 1", [put(("b",), "l\nm\n")], 'a: 1\nb: "l\\nm\\n"'),
-    ("no final newline, in the middle: what follows can be removed", "a:\n- 1\nb: 2", [put(("a", 1), "x\ny\n")],
-     'a:\n- 1\n- "x\\ny\\n"\nb: 2'),
     ("no final newline, after a literal block", "a: 1\nb: |\n  x", [put(("c",), 2)], "a: 1\nc: 2\nb: |\n  x"),
     ("no final newline, after a comment", "a:\n- 1\n# c", [put(("a", 1), 2)], "a:\n- 1\n- 2\n# c"),
     ("a byte order mark", "\ufeffa: 1\n", [put(("b",), 2)], "\ufeffa: 1\nb: 2\n"),
