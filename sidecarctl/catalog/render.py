@@ -109,11 +109,15 @@ def _render_with_placeholders(sidecar: Sidecar, parameters: Parameters, data: Ma
     try:
         if render_reuse.holds_placeholder("".join((key[2], key[3]))):
             raise LibraryError("the inputs contain a placeholder")
-        fragment = _load_or_render(sidecar, parameters, data, key)
+        form = render_reuse.ReusableFragment.of(_load_or_render(sidecar, parameters, data, key))
     except (SidecarctlError, Looked):
         _remember(key, None)
     else:
-        _remember(key, render_reuse.ReusableFragment.of(fragment))
+        # A patch finds items by their names, which are not known yet.
+        named_later = "patch" in parameters.common and not form.parts.keys().isdisjoint(
+            ("containers", "init_containers")
+        )
+        _remember(key, None if named_later else form)
 
 
 def _remember(key: _Key, form: render_reuse.ReusableFragment | None) -> None:

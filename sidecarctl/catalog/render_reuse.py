@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from sidecarctl.catalog.fragment import Fragment
@@ -157,7 +157,38 @@ def fill_placeholders(form: ReusableFragment, placeholders: Mapping[str, str]) -
                 changed[name] = tuple(held.get(index, item) for index, item in enumerate(value))
     except _Ambiguous:
         return None
-    return replace(form.fragment, **changed)
+    filled = replace(form.fragment, **changed)
+    return None if any(_coincide(form.fragment, filled, names) for names in _LISTS) else filled
+
+
+# Fields of a fragment whose items must differ in their names.
+_LISTS = (("containers", "init_containers"), ("volumes",), ("volume_mounts",), ("env",), ("documents",))
+
+
+def _coincide(before: Fragment, after: Fragment, fields: Sequence[str]) -> bool:
+    """Return whether names in lists of a fragment that differed are equal now: items are found and merged by their names."""
+    return any(getattr(before, name) is not getattr(after, name) for name in fields) and _have_fewer_names(
+        [item for name in fields for item in getattr(before, name)],
+        [item for name in fields for item in getattr(after, name)],
+    )
+
+
+def _have_fewer_names(before: Sequence[Any], after: Sequence[Any]) -> bool:
+    return any(len({*map(name_of, after)}) < len({*map(name_of, before)}) for name_of in _NAMES)
+
+
+def _text_at(item: Any, *keys: str) -> str:
+    for key in keys:
+        item = item.get(key) if isinstance(item, dict) else None
+    return item if isinstance(item, str) else ""
+
+
+# What tells the items of a list apart.
+_NAMES: tuple[Callable[[Any], object], ...] = (
+    lambda item: _text_at(item, "name"),
+    lambda item: _text_at(item, "mountPath"),
+    lambda item: (_text_at(item, "kind"), _text_at(item, "metadata", "name")),
+)
 
 
 class _Ambiguous(Exception):
@@ -183,5 +214,9 @@ def _replace_placeholders(value: Any, placeholders: Mapping[str, str]) -> Any:
         return pairs if any(k is not n or pairs[k] is not value[n] for k, n in zip(pairs, value)) else value
     if isinstance(value, (list, tuple)):
         items = [_replace_placeholders(inner, placeholders) for inner in value]
-        return type(value)(items) if any(a is not b for a, b in zip(items, value)) else value
+        if all(a is b for a, b in zip(items, value)):
+            return value
+        if _have_fewer_names(value, items):
+            raise _Ambiguous
+        return type(value)(items)
     return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from sidecarctl import watchdog
 from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilter
@@ -16,6 +17,7 @@ from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds, has_no_workload
 from sidecarctl.kube.workload import workloads
 from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.lazy_pattern import lazy_pattern
+from sidecarctl.record import annotation as records
 from sidecarctl.record.paths import RecordError
 from sidecarctl.results import Retargeted, WorkloadChange
 from sidecarctl.validate.check_document import check_companion, check_rules, check_workloads, is_rejection
@@ -142,7 +144,12 @@ def _process(
     edited = [one.template_path for one in found if options.workloads.selects(one)]
     schema = list(locate_findings(document, check_workloads(document.value, version, options.validate, kinds)))
     before = grade(document, schema, severities) if options.checks_input else []
-    if options.fails and any(one.severity is Severity.ERROR and is_inside(one, edited) for one in before):
+    outdated: list[Finding] = []
+    if options.fails and _prevents_edit(before, edited):
+        outdated = _find_outdated(document, schema, options)
+        schema = [one for one in schema if one not in outdated]
+        before = grade(document, schema, severities)
+    if options.fails and _prevents_edit(before, edited):
         # Do not report a value twice: by its structure and by a rule.
         misshapen = {one.path for one in before}
         rules = (one for one in check_rules(document.value, version, kinds) if is_rejection(one))
@@ -160,6 +167,8 @@ def _process(
         *_validate_result(document, result, schema, edited, options),
         *_validate_companions(document, companions, result, options),
     ]
+    if outdated and result.documents[0].text == document.text:
+        findings += grade(document, outdated, severities)
     secrets = frozenset[str]().union(*(plan.secrets for plan in result.plans))
     changes = collect_changes(document, result, version, kinds, facts=options.facts)
     if secrets:
@@ -167,6 +176,28 @@ def _process(
 
         findings = list(mask_findings(findings, secrets))
     return ProcessedDocuments(result.documents, tuple(changes), tuple(findings), secrets=secrets)
+
+
+def _prevents_edit(findings: Iterable[Finding], edited: Sequence[PathTuple]) -> bool:
+    return any(one.severity is Severity.ERROR and is_inside(one, edited) for one in findings)
+
+
+def _find_outdated(document: Document, found: Iterable[Finding], options: Options) -> list[Finding]:
+    """Return the findings about containers of sidecars that only the target version of Kubernetes rejects.
+
+    An earlier run wrote them for another version, and this one may replace or remove them. If they stay, they are findings of
+    the result.
+    """
+    containers = []
+    for workload in filter(options.workloads.selects, workloads(document.value, options.kinds)):
+        with suppress(RecordError):  # the step reports it
+            for instance in records.read(workload).instances.values():
+                names = [("containers", name) for name in instance.added.containers]
+                names += [("initContainers", name) for name in instance.added.init_containers]
+                containers += [each.path for name in names if (each := workload.named_containers.get(name))]
+    newest = check_workloads(document.value, versions.NEWEST, options.validate, options.kinds)
+    rejected = {(one.rule, one.path) for one in newest}
+    return [one for one in found if is_inside(one, containers) and (one.rule, one.path) not in rejected]
 
 
 def _as_before(finding: Finding, edited: Sequence[PathTuple]) -> Finding:

@@ -17,6 +17,7 @@ from sidecarctl.catalog.engines import jinja
 from sidecarctl.catalog.parameters import resolve
 from sidecarctl.catalog.render import render
 from sidecarctl.catalog.sidecar import Sidecar
+from sidecarctl.errors import SidecarctlError
 
 WRITES = """\
 {% set owner = workload.name or instance %}
@@ -105,6 +106,46 @@ def test_template_that_inspects_a_name_gets_the_name(
     sidecar = find("agent")
     for name in ("web", "worker", "web"):
         assert render(sidecar, resolve(sidecar, {}), inputs(name)) == _fresh(sidecar, name)
+
+
+NAMED = "{name: {{ workload.name }}, "
+COINCIDING = [
+    "documents: [{apiVersion: v1, kind: A, metadata: {name: {{ companion }}}}, {apiVersion: v1, kind: A, metadata: {name: web-agent}}]",
+    "containers: [NAMEDimage: b}, {name: web, image: b}]",
+    "containers: [NAMEDimage: b}]\ninitContainers: [{name: web, image: b}]",
+    "volumes: [NAMEDemptyDir: {}}, {name: web, emptyDir: {}}]",
+    "app: {env: [NAMEDvalue: a}, {name: web, value: b}]}",
+    "app: {volumeMounts: [{name: a, mountPath: '/{{ workload.name }}'}, {name: b, mountPath: /web}]}",
+]
+
+
+@pytest.mark.parametrize("template", COINCIDING)
+def test_name_that_coincides_with_another_one_is_found(
+    library: Path, find: Callable[[str], Sidecar], template: str
+) -> None:
+    entry(library, jinja=template.replace("NAMED", NAMED) + "\n")
+    sidecar = find("agent")
+    assert render(sidecar, resolve(sidecar, {}), inputs("shop"))
+    with pytest.raises(SidecarctlError, match="web"):
+        render(sidecar, resolve(sidecar, {}), inputs("web"))
+
+
+@pytest.mark.parametrize(
+    ("given", "env"),
+    [
+        ({"env": {"web": "new"}}, [{"name": "web", "value": "new"}]),
+        ({"patch": {"env": [{"name": "web", "$patch": "delete"}]}}, []),
+        ({"patch": {"env": [{"name": "web", "value": "new"}]}}, [{"name": "web", "value": "new"}]),
+    ],
+)
+def test_common_parameter_reaches_an_item_with_the_name_of_the_workload(
+    library: Path, find: Callable[[str], Sidecar], given: dict[str, Any], env: list[Any]
+) -> None:
+    entry(library, jinja=f"containers: [{{name: a, image: b, env: [{NAMED}value: old}}]}}]\n")
+    sidecar = find("agent")
+    render(sidecar, resolve(sidecar, given), inputs("shop"))
+    (container,) = render(sidecar, resolve(sidecar, given), inputs("web")).containers
+    assert container.get("env", []) == env
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -137,3 +137,35 @@ def test_remove_works_beside_an_invalid_composition(tmp_path: Path) -> None:
     (tmp_path / "sidecarctl.yaml").write_text("spec: 1\n")
     done = run("sidecarctl remove --all", tmp_path, stdin=WEB)
     assert (done.code, done.stdout) == (0, WEB)
+
+
+def test_sidecar_for_a_newer_version_of_kubernetes_is_replaced_or_removed(tmp_path: Path) -> None:
+    """`restartPolicy` in an init container requires Kubernetes 1.28."""
+    rendered = {}
+    for version in ("1.30", "1.27"):
+        text = COMPOSITION.format(rule="floating-image", severity="info").replace(
+            "spec:\n", f'spec:\n  kubeVersion: "{version}"\n', 1
+        )
+        (tmp_path / "sidecarctl.yaml").write_text(text)
+        (tmp_path / f"{version}.yaml").write_text(WEB)
+        assert run(f"sidecarctl render {version}.yaml -i", tmp_path).code == 0
+        rendered[version] = (tmp_path / f"{version}.yaml").read_text()
+    assert "restartPolicy" in rendered["1.30"]
+    assert run("sidecarctl render 1.30.yaml -i", tmp_path).code == 0
+    assert (tmp_path / "1.30.yaml").read_text() == rendered["1.27"]
+    (tmp_path / "sidecarctl.yaml").write_text(text.partition("  rules:\n  - select")[0] + "  rules: []\n")
+    (tmp_path / "1.30.yaml").write_text(rendered["1.30"])
+    assert run("sidecarctl render 1.30.yaml -i", tmp_path).code == 0
+    assert (tmp_path / "1.30.yaml").read_text() == WEB
+
+
+@pytest.mark.parametrize(
+    "words", ["add logger --set logDir=/logs", "upgrade", "add logger --set logDir=/logs --name none"]
+)
+def test_sidecar_for_a_newer_version_of_kubernetes_that_stays_is_an_error(words: str, tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text(WEB)
+    assert run("sidecarctl add log-tail --mode native web.yaml -i", tmp_path).code == 0
+    before = (tmp_path / "web.yaml").read_text()
+    done = run(f"sidecarctl {words} --kube-version 1.27 -f web.yaml -i", tmp_path)
+    assert done.code in (1, 2), done.stderr
+    assert (tmp_path / "web.yaml").read_text() == before
