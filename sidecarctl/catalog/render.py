@@ -113,11 +113,9 @@ def _render_with_placeholders(sidecar: Sidecar, parameters: Parameters, data: Ma
     except (SidecarctlError, Looked):
         _remember(key, None)
     else:
-        # A patch finds items by their names, which are not known yet.
-        named_later = "patch" in parameters.common and not form.parts.keys().isdisjoint(
-            ("containers", "init_containers")
-        )
-        _remember(key, None if named_later else form)
+        # A patch finds items by their names, which are not known yet; names of ports in `fronts` are short.
+        patched = {"containers", "init_containers"} if "patch" in parameters.common else set()
+        _remember(key, None if form.parts.keys() & {"fronts", *patched} else form)
 
 
 def _remember(key: _Key, form: render_reuse.ReusableFragment | None) -> None:

@@ -184,9 +184,9 @@ class GitIgnore:
 
 @dataclass
 class _Spec:
-    """The patterns of a directory, and the seconds of CPU time that slow comparisons with them took."""
+    """The patterns of a directory, the last one first, and the seconds of CPU time that slow comparisons with them took."""
 
-    patterns: Any
+    patterns: Sequence[Any]
     slow: float = 0.0
 
 
@@ -203,12 +203,24 @@ def _check(spec: _Spec, relative: str, holder: Path) -> bool | None:
     """
     start = process_time()
     with _limited(holder):
-        include: bool | None = spec.patterns.check_file(relative).include
+        include = next((one.include for one in spec.patterns if _is_match(one.regex, relative)), None)
         if (spent := process_time() - start) > _SLOW:
             spec.slow += spent
             if spec.slow > limits.SECONDS.value:
                 raise TooSlow(f"takes more than {limits.SECONDS.value} s; {limits.SECONDS.way_out}")
     return include
+
+
+def _is_match(regex: re.Pattern[str], relative: str) -> bool:
+    """Return True if a pattern matches a path itself. pathspec also matches what is below a directory; its group marks the slash.
+
+    In Git, `!/a` brings back the directory `a`, but not an ignored directory in it.
+    """
+    found = regex.search(relative)
+    if found is None or "ps_d" not in regex.groupindex:
+        return found is not None
+    end = len(relative.rstrip("/"))
+    return found.start("ps_d") in (-1, end) or regex.search(relative, end) is not None
 
 
 @contextmanager
@@ -288,12 +300,9 @@ def _compile_files(directory: Path, files: tuple[tuple[Path, Stamp], ...]) -> _S
             f"{directory / GITIGNORE} has more than {_MOST_PATTERNS:,} patterns",
             hint="use fewer patterns, or --no-gitignore",
         )
-    # Imported here: its import takes longer than reading a small directory.
-    from pathspec import GitIgnoreSpec
-
     with _limited(directory), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of `re`, about `[[`
-        return _Spec(GitIgnoreSpec(list(_compile(lines))))
+        return _Spec([one for one in _compile(lines) if one.regex is not None][::-1])
 
 
 def _split_lines(text: str) -> Iterator[str]:
@@ -306,6 +315,7 @@ def _compile(lines: Iterable[str]) -> Iterator[Any]:
 
     Git accepts these lines, and they match nothing.
     """
+    # Imported here: its import takes longer than reading a small directory.
     from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
     for line in lines:

@@ -277,7 +277,11 @@ class _Walk:
         """Return whether the user excludes a file, or Git ignores one below the start of the walk."""
         if is_excluded(path, self._options.exclude):
             return True
-        return absolute(path).is_relative_to(absolute(self._start)) and self._ignores(path)
+        own, start = absolute(path), absolute(self._start)
+        if not own.is_relative_to(start):
+            return False
+        above = (each for each in own.parents if each != start and each.is_relative_to(start))
+        return self._ignores(path) or any(self._ignores(each, directory=True) for each in above)
 
     def _ignores(self, path: Path, *, directory: bool = False) -> bool:
         if not self._options.gitignore:

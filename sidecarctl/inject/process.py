@@ -217,7 +217,16 @@ def group_companions(documents: Iterable[Document]) -> Iterator[Group]:
             yield current, companions, document.head
         current, companions = document, []
     if current is not None:
+        _mark_bare(current, *companions)
         yield current, companions, None
+
+
+def _mark_bare(*documents: Document) -> None:
+    """Mark the last documents of a file without a final line break: each of them can become its end."""
+    last = documents[-1]
+    if last.text and not last.text.endswith("\n"):
+        for document in documents:
+            document.bare = document.file == last.file
 
 
 def locate_findings(document: Document, findings: Iterable[Finding]) -> Iterator[Finding]:

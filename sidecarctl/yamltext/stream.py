@@ -35,8 +35,8 @@ _DIRECTIVE = lazy_pattern(r"(?:[ \t\r]*(?:#[^\n]*)?\n)*(%[A-Z]+[^\n]*)")
 class Document:
     """One document of a stream: `head` is its separator line (or leading text), `text` the rest, exactly.
 
-    `line` is the number of the first line of `text` in the file, from 0. `bare`: the file has no final line break. `memo` is
-    a cache for what is read from the whole document again and again.
+    `line` is the number of the first line of `text` in the file, from 0. `bare`: it or what follows it can become the
+    end of a file without a final line break. `memo` is a cache for what is read from the whole document again and again.
     """
 
     head: str
@@ -127,7 +127,7 @@ class Document:
     def edit(self, edits: Sequence[Edit], place: KeyPlace) -> Document:
         """Return the document after edits, verified. Raises EditRefused and BugError like `splice`.
 
-        A bare file gets no block scalars: if one becomes its end, it needs a line break, which would stay.
+        A bare document gets no block scalars: if one becomes the end of the file, it needs a line break, which would stay.
         """
         from sidecarctl.yamltext.splice import splice  # most commands do not edit
 
@@ -160,15 +160,6 @@ def _split(text: str, file: str, line: int, index: int, report: Callable[[InputE
 
     Continues after an error at the next separator, in one pass: a text can have many errors.
     """
-    bare = not text.endswith("\n")
-    for document in _split_text(text, file, line, index, report):
-        document.bare = bare
-        yield document
-
-
-def _split_text(
-    text: str, file: str, line: int, index: int, report: Callable[[InputError], None]
-) -> Iterator[Document]:
     start, head = 0, ""
     skipped = False  # the text after an invalid separator
     if text.startswith("\ufeff"):

@@ -130,6 +130,14 @@ def test_name_that_coincides_with_another_one_is_found(
         render(sidecar, resolve(sidecar, {}), inputs("web"))
 
 
+def test_long_name_of_a_port_is_found(library: Path, find: Callable[[str], Sidecar]) -> None:
+    entry(library, jinja="fronts: [{upstream: 80, port: 90, portName: {{ companion }}, stage: proxy}]\n")
+    sidecar = find("agent")
+    assert render(sidecar, resolve(sidecar, {}), inputs("shop")).fronts[0]["portName"] == "shop-agent"
+    with pytest.raises(SidecarctlError, match="at most 15"):
+        render(sidecar, resolve(sidecar, {}), inputs("shop-of-books"))
+
+
 @pytest.mark.parametrize(
     ("given", "env"),
     [

@@ -147,6 +147,11 @@ GITIGNORES = {
         f"a comment with {ord(separator):#x}": (f"# see{separator}a.yaml\n", "a.yaml", False)
         for separator in "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
     },
+    "a directory that is back": ("build/\n!/services\n", "services/a.yaml", False),
+    "an ignored directory in one that is back": ("build/\n!/services\n", "services/build/a.yaml", True),
+    "an ignored directory in one that is back by name": ("build\n!keep/\n", "keep/build/a.yaml", True),
+    "directories in directories": ("**/\n!keep\n", "keep/x/a.yaml", True),
+    "everything but a directory": ("/*\n!/keep\n", "keep/x/a.yaml", False),
     "nested brackets": ("[[a].yaml\n", "a.yaml", True),
 }
 

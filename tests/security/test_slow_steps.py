@@ -19,7 +19,7 @@ ONE_SECOND = {"SIDECARCTL_MAX_STEP_SECONDS": "1", "SIDECARCTL_NO_CACHE": "1"}
 PODS = "apiVersion: v1\nkind: List\nitems:\n" + "".join(
     f"- apiVersion: v1\n  kind: Pod\n  metadata: {{name: web-{number}}}\n"
     "  spec:\n    containers:\n    - {name: web, image: nginx:1.27}\n"
-    for number in range(15_000)
+    for number in range(40_000)
 )
 COMMANDS = (
     "add logger -f web.yaml",
