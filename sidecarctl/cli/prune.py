@@ -282,7 +282,7 @@ def _prune(delivery: Delivery, plan: Plan, folder: Path) -> None:
         try:
             write_all([_record_of(folder, {}, ())], plan.roots)  # it leaves out files that do not exist
         except OutputError as error:
-            reason, _, _ = error.message.rpartition(";")
+            reason = error.message.rpartition(";")[0] or error.message
             raise OutputError(f"{reason}; all other files were written or deleted", hint=error.hint) from None
 
 

@@ -147,7 +147,8 @@ def _process(
     outdated: list[Finding] = []
     if options.fails and _prevents_edit(before, edited):
         outdated = _find_outdated(document, schema, options)
-        schema = [one for one in schema if one not in outdated]
+        left_out = set(map(id, outdated))
+        schema = [one for one in schema if id(one) not in left_out]
         before = grade(document, schema, severities)
     if options.fails and _prevents_edit(before, edited):
         # Do not report a value twice: by its structure and by a rule.
@@ -188,16 +189,18 @@ def _find_outdated(document: Document, found: Iterable[Finding], options: Option
     An earlier run wrote them for another version, and this one may replace or remove them. If they stay, they are findings of
     the result.
     """
-    containers = []
+    containers: set[PathTuple] = set()
     for workload in filter(options.workloads.selects, workloads(document.value, options.kinds)):
         with suppress(RecordError):  # the step reports it
             for instance in records.read(workload).instances.values():
                 names = [("containers", name) for name in instance.added.containers]
                 names += [("initContainers", name) for name in instance.added.init_containers]
-                containers += [each.path for name in names if (each := workload.named_containers.get(name))]
+                containers.update(each.path for name in names if (each := workload.named_containers.get(name)))
     newest = check_workloads(document.value, versions.NEWEST, options.validate, options.kinds)
     rejected = {(one.rule, one.path) for one in newest}
-    return [one for one in found if is_inside(one, containers) and (one.rule, one.path) not in rejected]
+    lengths = set(map(len, containers))
+    own = (one for one in found if any(one.path[:length] in containers for length in lengths))
+    return [one for one in own if (one.rule, one.path) not in rejected]
 
 
 def _as_before(finding: Finding, edited: Sequence[PathTuple]) -> Finding:

@@ -110,15 +110,15 @@ def _without_shared(added: Added, others: Sequence[Added]) -> Added:
     return replace(added, env=env, annotations=own("annotations"), labels=own("labels"), pod=own("pod"))
 
 
-def _check_twice(items: Sequence[Any], names: Collection[str], path: PathTuple, what: str) -> None:
+def _check_twice(items: Sequence[Any], names: Sequence[str], path: PathTuple, what: str) -> None:
     """Raise EditRefused for a recorded variable or pull secret that is there twice: one of them is of a person.
 
     Kubernetes allows it in these two lists.
     """
-    seen: set[str] = set()
+    recorded, seen = set(names), set[str]()
     for index, item in enumerate(items):
         name = as_mapping(item).get("name")
-        if not isinstance(name, str) or name not in names:
+        if not isinstance(name, str) or name not in recorded:
             continue
         if name in seen:
             raise EditRefused(

@@ -27,7 +27,7 @@ def render_json(report: Report) -> str:
 
 
 def document(report: Report) -> dict[str, object]:
-    """Return the report as plain data."""
+    """Return the report as plain data; its long lists are iterators, as `to_json` reads them."""
     counted = count_by_severity(report.findings)
     findings = with_fingerprints(report, sort_findings(report.findings))
     ignored = sorted(report.ignored, key=lambda one: sort_key(one.finding))
