@@ -136,11 +136,21 @@ class Request:
         return replace(
             self,
             parameters=_resolve_upgrade(self.sidecar, self.changes, recorded, instance.version),
-            mode=self.mode or instance.mode,
+            mode=self.mode or ("" if self._has_other_mode(instance) else instance.mode),
             containers=self.containers or instance.containers,
             by=instance.by or self.by,
             keep_qos=self.keep_qos or instance.keep_qos,
         )
+
+    def _has_other_mode(self, instance: Instance) -> bool:
+        """Return whether an instance has the mode that its version declares, and this version declares another one."""
+        try:
+            former = self._find_recorded(instance)
+        except SidecarctlError:  # the libraries do not have its version, or it is invalid now
+            return False
+        if former is None or former.mode == self.sidecar.mode:
+            return False
+        return instance.mode in (("native", "classic") if former.mode == "auto" else (former.mode,))
 
     def without_changes(self, instance: Instance) -> Request:
         """Return the request with the recorded parameters alone. Raises UsageError if they are invalid."""

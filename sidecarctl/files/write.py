@@ -262,13 +262,22 @@ _OWN_ATTRIBUTES = ("security.selinux", "security.ima", "security.evm", "system.n
 
 
 def _copy_attributes(named: Path, target: Path, handle: int) -> Iterator[str]:
-    """Copy extended attributes, such as access control lists, or yield which the new file cannot have."""
+    """Copy extended attributes, such as access control lists, or yield which the new file cannot have, or has now.
+
+    A new file has some of its directory: a default access control list can let others read it.
+    """
     if not hasattr(os, "listxattr"):
         return
     try:
-        names = os.listxattr(target)
+        names, inherited = os.listxattr(target), os.listxattr(handle)
     except OSError:
         return  # the file system has none
+    for name in inherited:
+        try:
+            if name not in names and name not in _OWN_ATTRIBUTES:
+                os.removexattr(handle, name)
+        except OSError as problem:
+            yield f"{named} has the extended attribute {name} of its directory now: {problem.strerror or problem}"
     for name in names:
         try:
             if name not in _OWN_ATTRIBUTES:

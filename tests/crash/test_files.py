@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import stat
 import subprocess
 import sys
@@ -174,6 +175,22 @@ def test_keeps_extended_attributes(tmp_path: Path) -> None:
         pytest.skip("the file system has no extended attributes")
     assert run(ADD, tmp_path).code == 0
     assert os.getxattr(file, "user.team") == b"shop"
+
+
+def test_access_list_of_the_directory_does_not_reach_a_replaced_file(tmp_path: Path) -> None:
+    """A file can be older than the default access control list of its directory."""
+    (file,) = [tmp_path / name for name in write_pods(tmp_path, 1)]
+    entries = [(1, 6, -1), (2, 6, 65534), (4, 4, -1), (16, 6, -1), (32, 0, -1)]  # u::rw-, u:65534:rw-, g::r--, m::rw-, o::---
+    try:
+        os.setxattr(
+            tmp_path,
+            "system.posix_acl_default",
+            struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *each) for each in entries),
+        )
+    except OSError:
+        pytest.skip("the file system has no access control lists")
+    assert run(ADD, tmp_path).code == 0
+    assert os.listxattr(file) == []
 
 
 def test_says_which_owner_and_attributes_are_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

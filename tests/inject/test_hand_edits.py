@@ -317,3 +317,27 @@ def test_upgrade_keeps_variables_of_an_app_that_has_one_name_twice(tmp_path: Pat
     )
     different = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
     assert different == [("          value: web", "          value: shop")]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "given", "expected"),
+    [
+        ("init", "auto", "", "native"),
+        ("auto", "init", "", "init"),
+        ("auto", "classic", "", "classic"),
+        ("init", "auto", " --mode classic", "classic"),
+        ("auto", "auto", " --mode classic", "classic"),
+    ],
+)
+@pytest.mark.parametrize("command", ["add agent", "upgrade agent"])
+def test_upgrade_takes_the_mode_that_the_new_version_declares(
+    command: str, before: str, after: str, given: str, expected: str, tmp_path: Path
+) -> None:
+    """A mode that a person chose stays."""
+    sidecar(tmp_path, "agent", "", before, "1.0.0")
+    old = call(tmp_path, f"add agent{given}", WEB).stdout
+    sidecar(tmp_path, "agent", "", after, "2.0.0")
+    upgraded = call(tmp_path, command, old)
+    assert f"({expected})" in upgraded.stderr
+    assert upgraded.stdout == call(tmp_path, f"add agent --mode {expected}", WEB).stdout
+    assert call(tmp_path, command, upgraded.stdout).stdout == upgraded.stdout
