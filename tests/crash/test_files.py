@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import struct
 import stat
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
