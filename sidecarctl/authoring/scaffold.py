@@ -266,11 +266,11 @@ def render_report(scaffold: Scaffold, *, color: bool, width: int) -> str:
         first, *rest = wrap(visible(note), width, "note: ", "      ")
         lines += [paint("note:", "warning", color) + first[5:], *rest]
     name = scaffold.folder.name
-    place = "" if library == Path(DEFAULT_LIBRARY) else f" --library {shlex.quote(str(library))}"
+    place = "" if library == Path(DEFAULT_LIBRARY) else f" --library {visible(shlex.quote(str(library)))}"
     lines += [
         "",
         "next:",
-        f"  edit {scaffold.folder / 'sidecar.yaml'} and the template beside it",
+        f"  edit {visible(str(scaffold.folder / 'sidecar.yaml'))} and the template beside it",
         f"  sidecarctl test {name}{place}",
         f"  sidecarctl add {name}{place} -f deployment.yaml",
     ]

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from sidecarctl import limits
 from sidecarctl.cli.edit_flags import EditFlags
-from sidecarctl.cli.inputs import InputOptions, Inputs, describe_taken
+from sidecarctl.cli.inputs import InputOptions, Inputs, describe_taken, with_leave_out
 from sidecarctl.errors import InputError, SidecarctlError, UsageError
 from sidecarctl.files import sources
 from sidecarctl.files.sources import Read, Source
 from sidecarctl.findings import Finding
 from sidecarctl.inject.pipeline import Options, Result
 from sidecarctl.lazy_dataclass import dataclass, replace
+from sidecarctl.skipped import OUTPUT
 
 if TYPE_CHECKING:
     from sidecarctl.files.write import Write
@@ -127,6 +128,21 @@ def check_options(delivery: Delivery) -> None:
     if delivery.flags.in_place and "-" in delivery.files:
         hint = describe_taken(delivery.inputs.sidecars) or "name files or directories"
         raise UsageError("--in-place requires files: stdin cannot be replaced", hint=hint)
+
+
+def without_outputs(delivery: Delivery) -> InputOptions:
+    """Return the input options without the output directory in a directory that is read: it has the results of an earlier run."""
+    if not delivery.flags.output:
+        return delivery.inputs
+    outputs = Path(delivery.flags.output).resolve()
+
+    def leave_out(source: Source) -> str:
+        if source.path is None or source.relative is None or source.named:
+            return ""
+        start = source.path.parents[len(source.relative.parts) - 1].resolve()
+        return OUTPUT if start in outputs.parents and source.path.resolve().is_relative_to(outputs) else ""
+
+    return with_leave_out(delivery.inputs, leave_out)
 
 
 def targets(delivery: Delivery, done: Sequence[Done]) -> list[Path]:

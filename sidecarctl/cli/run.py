@@ -23,6 +23,7 @@ from sidecarctl.cli.delivery import (
     is_directory_output,
     outputs,
     replacements,
+    without_outputs,
 )
 from sidecarctl.cli.inputs import Inputs, read_inputs
 from sidecarctl.cli.run_report import find_selection_error, report_changes
@@ -73,7 +74,7 @@ def run(delivery: Delivery, prepare: Prepare, walk: Walk | None = None) -> int:
         else:
             stdin = stream
     mirrors = bool(delivery.flags.output) and is_directory_output(delivery)
-    inputs = read_inputs(delivery.inputs, stdin, mirrors=mirrors)
+    inputs = read_inputs(delivery.inputs if delivery.mirror else without_outputs(delivery), stdin, mirrors=mirrors)
     if not inputs.sources and not inputs.errors:  # with --force-exclude, every named file can be left out
         console.report_skipped([] if delivery.flags.quiet else inputs.skipped, verbose=delivery.flags.verbose)
         return EXIT_OK

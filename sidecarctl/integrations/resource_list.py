@@ -17,10 +17,11 @@ from sidecarctl.errors import BugError, InputError, did_you_mean
 from sidecarctl.lazy_dataclass import dataclass, field
 from sidecarctl.report.terminal import visible
 from sidecarctl.yamltext import emit
-from sidecarctl.yamltext.edits import identical
+from sidecarctl.yamltext.edits import EditRefused, Insert, identical
 from sidecarctl.yamltext.errors import LimitProblem
 from sidecarctl.yamltext.parse import parse
-from sidecarctl.yamltext.stream import Document, split
+from sidecarctl.yamltext.splice import last
+from sidecarctl.yamltext.stream import Document, join, split
 
 KIND = "ResourceList"
 VERSIONS = ("config.kubernetes.io/v1", "config.kubernetes.io/v1beta1", "config.kubernetes.io/v1alpha1")
@@ -177,11 +178,7 @@ def _read_rest(text: str) -> dict[str, Any]:
     documents = _split_documents(body[separator.end() :] if separator else body)
     if len(documents) != 1:
         raise _CannotSlice
-    rest = _check_list(documents[0].value)
-    if "results" in rest:
-        # Existing results stay in front of the new ones, which requires rewriting the list.
-        raise _CannotSlice
-    return rest
+    return _check_list(documents[0].value)
 
 
 def _split_items(text: str, dash: int) -> list[ItemText]:
@@ -246,17 +243,28 @@ def write(original: ResourceList, documents: Sequence[Document] | None, results:
 def _write_text(
     original: ResourceList, documents: Sequence[Document] | None, results: Sequence[Mapping[str, Any]]
 ) -> str:
-    """Return the text with new items, and with the results at the end of the document."""
+    """Return the text with new items, and with the results behind existing ones, else at the end of the document."""
     items = original.text[len(original.head) : len(original.text) - len(original.tail)]
     body = original.head + (items if documents is None else _write_items(original, documents))
     if not results:
         return body + original.tail
+    if "results" in original.rest:
+        return _append_results(body + original.tail, len(original.rest["results"] or ()), results)
     marker = _DOCUMENT_END.search(original.tail)
     end = marker.start() if marker else len(original.tail)
     body += original.tail[:end]
     if not body.endswith("\n"):
         body += original.newline
     return body + emit.document({"results": list(results)}, original.newline) + original.tail[end:]
+
+
+def _append_results(text: str, before: int, results: Sequence[Mapping[str, Any]]) -> str:
+    """Return the text of a list with more results; "" if there is no place for them."""
+    edits = [Insert(("results", before + number), dict(each)) for number, each in enumerate(results)]
+    try:
+        return join(each.edit(edits, last) if each.text.strip() else each for each in split(text, STREAM))
+    except EditRefused:
+        return ""
 
 
 def _holds(text: str, value: object) -> bool:

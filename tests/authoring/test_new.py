@@ -325,3 +325,9 @@ def test_text_of_a_manifest_that_looks_like_a_token_stays(tmp_path: Path) -> Non
     made = command("new agent2 --from-manifest m.yaml --container agent --library lib", tmp_path)
     assert made.code == 0, made.stderr
     assert "  - Jq0qJ\n  - --x=Jq1qJ\n" in (tmp_path / "lib/agent2/template.yaml.j2").read_text()
+
+
+def test_path_of_a_library_cannot_send_control_sequences(tmp_path: Path) -> None:
+    done = run(["sidecarctl", "new", "foo", "--library", "x\x1b[31mred"], tmp_path)
+    assert (done.code, done.stderr.count("\\x1b[31mred")) == (0, 4), done.stderr
+    assert "\x1b" not in done.stderr

@@ -180,7 +180,13 @@ def test_keeps_extended_attributes(tmp_path: Path) -> None:
 def test_access_list_of_the_directory_does_not_reach_a_replaced_file(tmp_path: Path) -> None:
     """A file can be older than the default access control list of its directory."""
     (file,) = [tmp_path / name for name in write_pods(tmp_path, 1)]
-    entries = [(1, 6, -1), (2, 6, 65534), (4, 4, -1), (16, 6, -1), (32, 0, -1)]  # u::rw-, u:65534:rw-, g::r--, m::rw-, o::---
+    entries = [
+        (1, 6, -1),
+        (2, 6, 65534),
+        (4, 4, -1),
+        (16, 6, -1),
+        (32, 0, -1),
+    ]  # u::rw-, u:65534:rw-, g::r--, m::rw-, o::---
     try:
         os.setxattr(
             tmp_path,

@@ -63,6 +63,18 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.parametrize("command", ["add logger --set logDir=/logs", "upgrade", "remove --all"])
+def test_output_directory_inside_the_input_is_not_read(command: str, repo: Path) -> None:
+    done(repo, "add logger --set logDir=/logs -f k8s/data -o k8s/out/")
+    done(repo, "add logger --set logDir=/logs -f k8s/web-1.yaml -i")
+    done(repo, f"{command} -f k8s -o k8s/out/")
+    first = tree(repo)
+    assert not (repo / "k8s/out/out").exists()
+    done(repo, f"{command} -f k8s -o k8s/out/")
+    assert tree(repo) == first
+    done(repo, f"{command} -f k8s/out -o k8s/out/")  # a directory that is named is read
+
+
 def test_render_in_place_is_idempotent(repo: Path) -> None:
     done(repo, "render -f k8s -i")
     first = tree(repo)

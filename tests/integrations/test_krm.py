@@ -213,6 +213,21 @@ def test_results_are_inside_the_document(last: str, end: str, newline: str) -> N
     assert written.replace("\r\n", "").count("\n") == (0 if newline == "\r\n" else written.count("\n"))
 
 
+@pytest.mark.parametrize(
+    "before", ["results:\n- {message: b} # c\n", "results: [{message: b}]\n", "results: [] # c\n", "results:\n"]
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_results_are_appended_to_existing_ones(first: bool, before: str) -> None:
+    head = "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n"
+    rest = "items:\n- kind: Pod # c\n  x: 0x10\n# end\n"
+    text = head + before + rest if first else head + rest + before
+    written = resource_list.write(resource_list.read(text), None, [{"message": "a"}])
+    assert rest in written
+    assert ("# c" in before) == (written.count("# c") == 2)
+    was = yaml.safe_load(text)
+    assert yaml.safe_load(written) == {**was, "results": [*(was["results"] or ()), {"message": "a"}]}
+
+
 def test_results_after_a_block_scalar_do_not_change_its_value() -> None:
     text = (
         "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitems:\n- kind: ConfigMap\n  data:\n    a: |\n      b"
