@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.authoring.library_kit import command
+from tests.command import run
 
 SHOP = """\
 # our shop
