@@ -221,6 +221,10 @@ LOOKED_AT = [
     'volumes = [{name = _i.companion, emptyDir = {}}]\ncontainers = [{name = volumes[0].name.replace("0", "zero"), image = "i"}]',
     'containers = [{name = "a", image = "i", args = [_i["companion"].upper()]}]',
     'containers = [{name = "a", image = "i", args = ["${_i.companion.upper()}"]}]',
+    'containers = [{name = _i.companion, image = name.replace("0", "zero")}]',
+    'containers = [{"name" = "${_i.companion}", image = "i", args = [name.upper()]}]',
+    'containers = [{name = "a", image = "i", securityContext = {a = {b = _i.companion}}, args = [securityContext.a.b.upper()]}]',
+    'containers = [{name = _i.companion, image = "i", if name == "app0-agent": args = ["first"]}]',
 ]
 
 

@@ -36,7 +36,8 @@ class _InputUses:
     """Finds the writable inputs that a template may inspect.
 
     An input is only printed if it is a value, or part of a string, that is directly assigned to a result variable that nothing
-    else refers to. Everything unknown counts as inspection.
+    else refers to. Entries of a mapping can refer to those before them, so the same holds for its keys. Everything unknown counts
+    as inspection.
     """
 
     def __init__(self, tree: dict[str, Any], variable: str) -> None:
@@ -54,12 +55,12 @@ class _InputUses:
                 aliases.append(node)
         keys = {id(node) for node in _literal_keys(tree)}
         identifiers = (n for n in walk(tree) if n.get("type") == "Identifier" and id(n) not in keys)
-        referred = {names_of(node)[0] for node in identifiers if names_of(node)}
+        self._referred = {names_of(node)[0] for node in identifiers if names_of(node)}
         for node in (each["node"] for each in tree["body"]):
             if node in aliases:
                 continue
             result = node.get("type") == "Assign" and not _target(node).startswith("_")
-            self._visit(node["value"] if result else node, result and _target(node) not in referred)
+            self._visit(node["value"] if result else node, result and _target(node) not in self._referred)
 
     def _visit(self, node: Any, writes: bool) -> None:
         if isinstance(node, list):
@@ -68,7 +69,9 @@ class _InputUses:
         if not isinstance(node, dict):
             return
         kind = node.get("type")
-        if kind is None:  # a wrapper with the location of a node
+        if kind is None:  # a wrapper with the location of a node, or an entry of a mapping
+            named = node.get("key")
+            writes = writes and not (named and _key_name(named) in self._referred)
             for key, each in node.items():
                 if key == "key" and _is_literal_key(each):
                     continue
@@ -106,6 +109,13 @@ def _target(node: dict[str, Any]) -> str:
 
 def _is_literal_key(key: Any) -> bool:
     return isinstance(key, dict) and key.get("node", {}).get("type") == "Identifier"
+
+
+def _key_name(key: dict[str, Any]) -> str:
+    """Return the name by which other entries can refer to the key of an entry."""
+    node = key.get("node", {})
+    names = names_of(node) if node.get("type") == "Identifier" else []
+    return names[0] if names else str(node.get("value", ""))
 
 
 def _literal_keys(tree: Any) -> Iterator[dict[str, Any]]:
