@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Set
 from collections.abc import Mapping as Map
 from collections.abc import Sequence as Seq
 from types import MappingProxyType
@@ -167,9 +167,10 @@ def _first_line_cut(text: str, start: int, end: int, following: int) -> Splice:
     return Splice(start, following, "")
 
 
-def merge_cuts(text: str, root: Node, cuts: Seq[Splice]) -> list[Splice]:
+def merge_cuts(text: str, root: Node, cuts: Seq[Splice], before_tabs: Set[int]) -> list[Splice]:
     """Join adjacent cuts; a cut of the last lines of a text without final line break includes the line break before them.
 
+    Lines of tabs behind a cut go with it, unless a plain scalar takes its place: its end is in `before_tabs`.
     Raises EditRefused if the text after a cut would become part of a block scalar before it.
     """
     out: list[Splice] = []
@@ -179,7 +180,8 @@ def merge_cuts(text: str, root: Node, cuts: Seq[Splice]) -> list[Splice]:
         else:
             out.append(cut)
     for index, cut in enumerate(out):
-        if line_start(text, cut.end) == cut.end and (after := past_tabs(text, cut.end)) > cut.end:
+        followed = cut.end not in before_tabs and line_start(text, cut.end) == cut.end
+        if followed and (after := past_tabs(text, cut.end)) > cut.end:
             before_cut = _scalar_before(text, root, cut.start)
             if before_cut is None or before_cut.style:
                 cut = out[index] = Splice(cut.start, after, "")

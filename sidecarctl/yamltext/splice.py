@@ -109,15 +109,19 @@ def _other_splices(text: str, root: Node, edits: Seq[Edit], *, keep_commas: bool
     removes = [edit for edit in edits if isinstance(edit, Remove)]
     splices = list(removal_splices(text, root, removes, keep_commas=keep_commas))
     ends = set()  # of block scalars that need the line break behind them
+    before_tabs: set[int] = set()  # ends of cuts for a plain scalar, which can have lines of tabs behind it
     for edit in edits:
         if isinstance(edit, Restore):
-            splices += restore_splices(text, root, edit)
+            restored = list(restore_splices(text, root, edit))
+            splices += restored
+            if edit.text.strip() and edit.text.strip()[0] not in "[{":
+                before_tabs.update(one.end for one in restored)
         elif isinstance(edit, Replace):
             written = replace_splice(text, root, edit)
             splices.append(written)
             if isinstance(edit.value, str) and edit.value.endswith("\n") and "\n" in written.text:
                 ends.add(written.end)
-    cuts = merge_cuts(text, root, [one for one in splices if one.end > one.start and not one.text])
+    cuts = merge_cuts(text, root, [one for one in splices if one.end > one.start and not one.text], before_tabs)
     cuts = [Splice(next_line(text, one.start), one.end, "") if one.start in ends else one for one in cuts]
     return [*cuts, *(one for one in splices if one.end == one.start or one.text)]
 

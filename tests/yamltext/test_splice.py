@@ -278,6 +278,14 @@ def test_lines_of_tabs_stay_after_the_plain_scalar_that_they_continue(end: str, 
     assert "metadata" not in cut.text
 
 
+@pytest.mark.parametrize("end", ["\n \t", "\n \t\n", "\r\n\t\r\n", "\r \t"])
+@pytest.mark.parametrize("key", ["a", "a: 1\nb"])
+def test_lines_of_tabs_stay_after_a_plain_scalar_that_is_restored(key: str, end: str) -> None:
+    text = f"{key}: ~{end}"
+    done = edited(text, Insert((key[-1], 0), "x"))
+    assert edited(done.text, Restore((key[-1],), done.displaced[(key[-1],)])).text == text
+
+
 @pytest.mark.parametrize("key", ["?\n  name", "? # why\n\n  # more\n  name", "?\u2029   name", "?\n  &x name"])
 @pytest.mark.parametrize("margin", ["", "  "])
 def test_key_on_a_line_after_its_question_mark(key: str, margin: str) -> None:
