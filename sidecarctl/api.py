@@ -149,7 +149,7 @@ class Session:
         """Remove instances, by instance or sidecar name, from every workload of a text; None removes all."""
         options, text = _read_arguments(text, kube_version, file)
         wanted = None if names is None else check_words("names", names)
-        return _retarget(pipeline.remove(text, wanted, options, file), options, file)
+        return _retarget(pipeline.remove(text, wanted, options, file, find_catalog=self._catalog), options, file)
 
     @one_at_a_time
     def render(

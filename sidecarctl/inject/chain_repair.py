@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sidecarctl.catalog.catalog import Catalog, open_catalog
+from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.catalog.parameters import resolve
 from sidecarctl.composition.request import ParameterChanges, Request
 from sidecarctl.errors import SidecarctlError, UsageError
@@ -31,7 +31,7 @@ def repair(
 
     `before` is the document before the run. Only workloads whose record the run changed are looked at.
     """
-    kinds, catalog = options.kinds, options.catalog
+    kinds = options.kinds
     old = {number: records.read(workload) for number, workload in number_workloads(before, kinds)}
     for _ in range(sum(len(record.instances) for record in _records(current, kinds).values()) + 1):
         misplaced = {
@@ -43,8 +43,7 @@ def repair(
             break
         number, name = next(iter(misplaced.items()))
         instance = _records(current, kinds)[number].instances[name]
-        catalog = catalog or open_catalog()
-        request = _make_request(catalog, options.on_conflict, instance)
+        request = _make_request(options.find_catalog(), options.on_conflict, instance)
         if request is None:
             break  # reported below
         plans = current.plans

@@ -6,10 +6,10 @@ One sidecar is added to all workloads of a document at once, so a List costs no 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sidecarctl.catalog.catalog import Catalog
+from sidecarctl.catalog.catalog import Catalog, open_catalog
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.composition.request import Request
 from sidecarctl.errors import BugError, LibraryError, TemplateRefusal, UsageError
@@ -61,9 +61,9 @@ def find_unusable_reason(workload: Workload) -> str:
 
 @dataclass(frozen=True)
 class RepairOptions:
-    """How to render a sidecar again: the libraries (None: opened if needed), the conflict policy, and the target."""
+    """How to render a sidecar again: the libraries, opened only if needed, the conflict policy, and the target."""
 
-    catalog: Catalog | None
+    find_catalog: Callable[[], Catalog]
     on_conflict: str
     kube_version: str
     kinds: Kinds
@@ -72,7 +72,8 @@ class RepairOptions:
     def of(requests: Sequence[Request], kube_version: str, kinds: Kinds) -> RepairOptions:
         """Return the options of a run that adds sidecars."""
         catalog = next((each.catalog for each in requests if each.catalog is not None), None)
-        return RepairOptions(catalog, requests[0].on_conflict if requests else "fail", kube_version, kinds)
+        policy = requests[0].on_conflict if requests else "fail"
+        return RepairOptions(lambda: catalog or open_catalog(), policy, kube_version, kinds)
 
 
 def have_equal_values(before: tuple[Document, ...], after: tuple[Document, ...]) -> bool:

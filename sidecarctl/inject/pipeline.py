@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from sidecarctl.catalog.catalog import Catalog, open_catalog
 from sidecarctl.composition.annotations import INJECT, read_namespaces
 from sidecarctl.composition.request import Request, order_requests
 from sidecarctl.errors import SidecarctlError
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from sidecarctl.composition.select import Selection
     from sidecarctl.inject.reconcile import DocumentTasks
     from sidecarctl.inject.upgrade_instances import UpgradeRequest
+
+
+FindCatalog = Callable[[], Catalog]
 
 
 def make_add_step(requests: Sequence[Request], options: Options) -> Step:
@@ -59,9 +63,12 @@ def make_upgrade_step(wanted: UpgradeRequest, options: Options) -> Step:
     )
 
 
-def make_remove_step(names: Sequence[str] | None, options: Options) -> Step:
-    """Return the step that removes instances from a document's workloads; None removes all."""
-    again = RepairOptions(None, "fail", options.kube_version, options.kinds)
+def make_remove_step(names: Sequence[str] | None, options: Options, find_catalog: FindCatalog = open_catalog) -> Step:
+    """Return the step that removes instances from a document's workloads; None removes all.
+
+    `find_catalog` returns the libraries. They are needed if a sidecar that stays forwarded traffic to one that goes.
+    """
+    again = RepairOptions(find_catalog, "fail", options.kube_version, options.kinds)
 
     def step(document: Document, companions: Sequence[Document], following: str | None) -> DocumentResult:
         result = remove_instances(
@@ -83,24 +90,28 @@ def remove(
     options: Options,
     file: str = "-",
     beside: Beside = ALONE,
+    find_catalog: FindCatalog = open_catalog,
 ) -> Result:
-    """Remove instances from every workload of a text; None removes all.
+    """Remove instances from every workload of a text; None removes all. For `find_catalog`, see `make_remove_step`.
 
     Errors that were there before do not count, and documents without a record are not even parsed.
     """
     if not may_have_instance(text, names):
         return Result(text, original=text)
     options = _for_removal(options)
-    step = make_remove_step(names, options)
+    step = make_remove_step(names, options, find_catalog)
     return run(text, step, options, file, lambda one: concerns_removal(one, names), beside)
 
 
 def remove_from_documents(
-    documents: Iterable[Document], names: Sequence[str] | None, options: Options
+    documents: Iterable[Document],
+    names: Sequence[str] | None,
+    options: Options,
+    find_catalog: FindCatalog = open_catalog,
 ) -> Iterator[ProcessedDocuments]:
     """Remove instances from a stream of documents, as `remove` does from a text."""
     options = _for_removal(options)
-    step = make_remove_step(names, options)
+    step = make_remove_step(names, options, find_catalog)
     return process_documents(documents, step, options, lambda one: concerns_removal(one, names))
 
 

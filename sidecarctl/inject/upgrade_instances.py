@@ -90,7 +90,7 @@ def upgrade_instances(
         current,
         [step(f"{sidecar}@{version}", name, numbers) for (name, sidecar, version), numbers in groups.items()],
     )
-    options = RepairOptions(wanted.catalog, wanted.on_conflict, kube_version, kinds)
+    options = RepairOptions(lambda: wanted.catalog, wanted.on_conflict, kube_version, kinds)
     current = repair_chains(current, (document, *companions), options, following)
     check_shared_companions(current, document, kinds)
     if have_equal_values((document, *companions), current.documents):

@@ -64,6 +64,9 @@ LOOKS = [
     "{{ (workload.name, 1) == ('web', 1) }}",
     "{% if 'w' in workload.name %}x{% endif %}",
     "{{ ('x' ~ workload.name) is string }}",
+    "{{ workload.get('name') }}",
+    "{% for key, value in workload.items() %}{{ value if key == 'name' }}{% endfor %}",
+    "{{ (workload.values() | list)[1] }}",
 ]
 
 

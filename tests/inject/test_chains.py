@@ -18,6 +18,7 @@ from sidecarctl.kube.workload import RECORD_ANNOTATION, workloads
 from sidecarctl.record import annotation as record
 from sidecarctl.yamltext.stream import split
 from tests.authoring.library_kit import entry
+from tests.command import run
 
 SHOP = """\
 apiVersion: apps/v1
@@ -291,6 +292,40 @@ def test_removal_keeps_the_place_of_a_front_that_was_put_beside_the_removed_one(
     assert errors(result) == []
     assert upstreams(result.text) == {"nginx-tls": 8080}
     assert Session().remove(result.text, ["nginx-tls"]).text == SHOP
+
+
+FRONT = """\
+{% set upstream = params.upstreamPort or (targets | app_port("upstreamPort")) %}
+containers:
+- name: NAME
+  image: busybox:1.37.0
+  args: ["--upstream={{ upstream }}"]
+  ports: [{containerPort: PORT}]
+  resources: {requests: {cpu: 10m, memory: 16Mi}, limits: {cpu: 50m, memory: 32Mi}}
+fronts: [{upstream: {{ upstream }}, port: PORT}]
+"""
+
+
+@pytest.mark.parametrize("named", ["session", "command", "directory"])
+def test_removal_finds_the_next_front_in_other_libraries(named: str, tmp_path: Path) -> None:
+    spec = "  parameters: {properties: {upstreamPort: {type: integer, description: Port.}}}\n"
+    library = tmp_path / ("sidecars" if named == "directory" else "own")
+    for name, port in (("first", "9001"), ("second", "9002")):
+        entry(library, name, spec=spec, template=FRONT.replace("NAME", name).replace("PORT", port))
+    session = Session([library])
+    text = session.add(session.add(SHOP, ["first"]).text, ["second"]).text
+    assert "--upstream=9001" in text
+    if named == "session":
+        result = session.remove(text, ["first"])
+        assert errors(result) == []
+        left = result.text
+    else:
+        (tmp_path / "shop.yaml").write_text(text)
+        done = run("sidecarctl remove first shop.yaml" + (" --library own" if named == "command" else ""), tmp_path)
+        assert done.code == 0, done.stderr
+        left = done.stdout
+    assert "--upstream=8080" in left
+    assert session.remove(left, ["second"]).text == SHOP
 
 
 def test_removal_is_refused_if_the_next_front_cannot_follow() -> None:

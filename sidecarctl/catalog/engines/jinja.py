@@ -19,7 +19,8 @@ from sidecarctl.errors import LibraryError, TemplateRefusal, did_you_mean
 
 _INPUTS = frozenset(("params", "instance", "companion", "workload", "targets", "containers", "kube", "mode"))
 _REFERENCES = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
-_GROUPS = ("workload", "kube")  # their fields are tracked separately
+# Their fields are tracked separately. Anything else of them, such as `workload.get("name")`, is a use of all fields.
+_GROUPS = {"workload": ("kind", "name", "namespace", "labels", "annotations"), "kube": ("version", "minor")}
 
 
 def render(sidecar: Sidecar, inputs: Mapping[str, Any]) -> str:
@@ -185,9 +186,10 @@ def find_uses_here(sidecar: Sidecar) -> dict[str, list[str]] | None:
     def visit(_: str, node: nodes.Node) -> Iterable[nodes.Node]:
         if isinstance(node, _REFERENCES) and _constant_reference(node) is None:
             raise _DynamicReference
-        if isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name) and node.node.name in _GROUPS:
-            mentioned.add(f"{node.node.name}.{node.attr}")
-            return ()
+        if isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name):
+            if node.attr in _GROUPS.get(node.node.name, ()):
+                mentioned.add(f"{node.node.name}.{node.attr}")
+                return ()
         if isinstance(node, nodes.Name) and node.name in _INPUTS:
             mentioned.add(node.name)
             return ()

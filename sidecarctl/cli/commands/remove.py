@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from sidecarctl.cli import options as o
 from sidecarctl.cli.edit_flags import EditFlags
 from sidecarctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from sidecarctl.catalog.catalog import Catalog
 
 _INPUTS, _WORKLOADS, _EDIT = o.InputFlags(), o.WorkloadFlags(), EditFlags()
 
@@ -24,6 +27,7 @@ def remove(
     all: Annotated[bool, o.Option(("--all",), "Remove every instance that sidecarctl added.")] = False,
     inputs: o.InputFlags = _INPUTS,
     workloads: o.WorkloadFlags = _WORKLOADS,
+    library: o.Library = [],  # noqa: B006
     edit: EditFlags = _EDIT,
 ) -> int:
     """Remove instances from every workload of the input."""
@@ -51,8 +55,14 @@ def remove(
         removes=tuple(sidecars),
     )
     names_given = None if all else sidecars
+
+    def find_catalog() -> Catalog:
+        from sidecarctl.cli.libraries import open_libraries  # rarely needed
+
+        return open_libraries(library)
+
     return run.run(
         delivery,
-        lambda _: lambda text, name, beside: pipeline.remove(text, names_given, settings, name, beside),
-        lambda documents: pipeline.remove_from_documents(documents, names_given, settings),
+        lambda _: lambda text, name, beside: pipeline.remove(text, names_given, settings, name, beside, find_catalog),
+        lambda documents: pipeline.remove_from_documents(documents, names_given, settings, find_catalog),
     )
