@@ -225,7 +225,9 @@ def _stage_in(directory: Directory, write: Write, target: Path, staged: dict[Pat
     # Register the file before it exists, so that an interrupt at any moment leaves none behind.
     staged[target] = _Staged(beside, target, write.stamp, directory.identity, write.renew)
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
-    handle = os.open(directory.entry(beside.name), flags, 0o600, dir_fd=directory.descriptor)
+    # For a new file, the umask and the default access control list of the directory decide.
+    mode = 0o666 if status is None else 0o600
+    handle = os.open(directory.entry(beside.name), flags, mode, dir_fd=directory.descriptor)
     with os.fdopen(handle, "wb") as stream:
         stream.write(write.text.encode("utf-8"))
         stream.flush()
@@ -233,13 +235,8 @@ def _stage_in(directory: Directory, write: Write, target: Path, staged: dict[Pat
         if status is not None:
             yield from _copy_owner(write.path, status, handle)
             yield from _copy_attributes(write.path, target, handle)
-        # Of the open file: its path can lead elsewhere by now.
-        os.chmod(handle if os.chmod in os.supports_fd else beside, _mode(status))  # noqa: PTH101
-
-
-def _mode(status: os.stat_result | None) -> int:
-    """Return the mode of a file, or of a new one."""
-    return stat.S_IMODE(status.st_mode) if status else 0o666 & ~_umask()
+            # Of the open file: its path can lead elsewhere by now.
+            os.chmod(handle if os.chmod in os.supports_fd else beside, stat.S_IMODE(status.st_mode))  # noqa: PTH101
 
 
 def _copy_owner(named: Path, status: os.stat_result, handle: int) -> Iterator[str]:
@@ -284,9 +281,3 @@ def _copy_attributes(named: Path, target: Path, handle: int) -> Iterator[str]:
                 os.setxattr(handle, name, os.getxattr(target, name))
         except OSError as problem:
             yield f"{named} has lost its extended attribute {name}: {problem.strerror or problem}"
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

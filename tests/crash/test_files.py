@@ -197,6 +197,8 @@ def test_access_list_of_the_directory_does_not_reach_a_replaced_file(tmp_path: P
         pytest.skip("the file system has no access control lists")
     assert run(ADD, tmp_path).code == 0
     assert os.listxattr(file) == []
+    assert run(f"{ADD.replace(' -i', '')} -o new/", tmp_path).code == 0
+    assert (tmp_path / "new" / file.name).stat().st_mode & 0o007 == 0
 
 
 def test_says_which_owner_and_attributes_are_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
