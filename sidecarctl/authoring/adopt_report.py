@@ -32,6 +32,7 @@ class Adoption:
     home     where the composition and the library are
     written  files in that directory
     errors   what `sidecarctl test` reports for the entries that were written
+    kube_version  the Kubernetes version that was given, "" for that of the composition or the newest
     """
 
     found: Discovery
@@ -40,6 +41,7 @@ class Adoption:
     home: Path
     written: Sequence[str]
     errors: Sequence[Finding] = ()
+    kube_version: str = ""
 
 
 def find_errors(found: Discovery, home: Path) -> list[Finding]:
@@ -150,10 +152,11 @@ def next_commands(adoption: Adoption) -> list[str]:
     home = adoption.home
     composition = "" if home == Path() else f" -c {shlex.quote(str(home / FILE_NAME))}"
     files = "".join(f" -f {shlex.quote(path)}" for path in adoption.paths)
+    version = f" --kube-version {shlex.quote(adoption.kube_version)}" if adoption.kube_version else ""
     # Without it, a file that fails keeps all others from being written.
     going = " --keep-going" if adoption.found.errors or any(check.failed for check in adoption.checks) else ""
     return [
-        f"sidecarctl render{composition}{files} --adopt --diff{going}",
-        f"sidecarctl render{composition}{files} --adopt -i{going}",
+        f"sidecarctl render{composition}{files} --adopt{version} --diff{going}",
+        f"sidecarctl render{composition}{files} --adopt{version} -i{going}",
         "sidecarctl test" if home == Path() else f"sidecarctl test --library {shlex.quote(str(home / LIBRARY))}",
     ]

@@ -6,7 +6,7 @@ To check a file, the composition is applied with `adopt`; only records may be ad
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,13 @@ from sidecarctl.authoring.parameter_names import unused_parameter_name
 from sidecarctl.authoring.test_cases import EXPECTED, FOLDER, INPUT, MANIFEST
 from sidecarctl.authoring.trial import Trial as Attempt
 from sidecarctl.authoring.trial import run_trial
-from sidecarctl.catalog.catalog import DEFAULT_LIBRARY, open_catalog
+from sidecarctl.catalog.catalog import DEFAULT_LIBRARY
 from sidecarctl.catalog.changelog import CHANGELOG_FILE
 from sidecarctl.catalog.schema_comment import format_schema_comment
 from sidecarctl.catalog.sidecar import read_sidecar
 from sidecarctl.composition.edit import edit_composition
 from sidecarctl.composition.find import FILE_NAME
-from sidecarctl.composition.model import load_composition
-from sidecarctl.composition.select import resolve_selection
+from sidecarctl.composition.select import Selection
 from sidecarctl.errors import InputError, SidecarctlError, UsageError
 from sidecarctl.files.patterns import output_root
 from sidecarctl.files.signals import end_on_signals, temporary_directory
@@ -258,14 +257,17 @@ def build_cases(files: Mapping[str, str], found: Discovery) -> dict[str, str]:
     return out
 
 
-def check_files(folder: Path, texts: Iterable[tuple[str, str]], options: Options) -> list[FileCheck]:
-    """Apply the composition with `adopt` to manifests and report which of them get records only."""
-    written = load_composition(folder / FILE_NAME)
-    chosen = resolve_selection(written, open_catalog(list(written.libraries)), options.kube_version, adopt=True)
+def check_files(
+    texts: Iterable[tuple[str, str]], select: Callable[[str], Selection], options: Options
+) -> list[FileCheck]:
+    """Apply a composition with `adopt` to manifests and report which of them get records only.
+
+    `select` is a function from a file to the composition that knows the Namespaces of the run.
+    """
     out = []
     for file, text in texts:
         try:
-            result = pipeline.render(text, chosen, options, file)
+            result = pipeline.render(text, select(file), options, file)
         except InputError:
             continue  # the search reported it
         except SidecarctlError as error:
@@ -273,10 +275,11 @@ def check_files(folder: Path, texts: Iterable[tuple[str, str]], options: Options
             continue
         if not result.changes and not result.failed:
             continue
-        problems = [f.message for f in result.findings if f.severity.value == "error" or f.rule == "adopted-differs"]
-        record_only = _only_record_added(text, result.text)
-        notes = (*problems, *(() if record_only else ("fields other than the record would change",)))
-        out.append(FileCheck(file, record_only and not notes, notes, result.failed))
+        notes = [f.message for f in result.findings if f.severity.value == "error" or f.rule == "adopted-differs"]
+        notes += (f"{change.label} is skipped: {change.skipped}" for change in result.changes if change.skipped)
+        if not _only_record_added(text, result.text):
+            notes.append("fields other than the record would change")
+        out.append(FileCheck(file, not notes, tuple(notes), result.failed))
     return out
 
 

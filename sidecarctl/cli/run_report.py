@@ -126,13 +126,14 @@ def _outdated_findings(delivery: Delivery, done: Sequence[Done]) -> Iterator[Fin
     from sidecarctl.report.outdated import OUTDATED_RULE, find_outdated
 
     help = "run the same command without --check"
+    outdated = {one.source.name for one in done if one.outdated}
     for one in done:
-        if one.result is None or one.result.failed or not one.outdated:
+        name = one.source.name
+        if one.result is None or one.result.failed or outdated.isdisjoint((name, *one.shares)):
             continue
         if one.present is None:
             yield from find_outdated(one.result.changes, help)
-        else:
-            name = one.source.name
+        elif one.outdated:
             yield Finding(OUTDATED_RULE, f"{name} is outdated", help=help, place=Place(name, 1, 1, 1, 1))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sidecarctl.inject.document import DocumentResult, number_workloads
@@ -22,16 +22,25 @@ from sidecarctl.yamltext.stream import Document
 
 
 def collect_changes(
-    before: Document, result: DocumentResult, kube_version: str, kinds: Kinds = DEFAULT_KINDS, *, facts: bool = True
+    originals: Sequence[Document],
+    result: DocumentResult,
+    kube_version: str,
+    kinds: Kinds = DEFAULT_KINDS,
+    *,
+    facts: bool = True,
 ) -> list[WorkloadChange]:
-    """Return the changes of a document's workloads, in document order; `facts` adds the pods' resources."""
+    """Return the changes of a document's workloads, in document order; `facts` adds the pods' resources.
+
+    `originals` are the document and its companions before the run.
+    """
+    before = originals[0]
     plans: dict[tuple[object, ...], dict[str, Plan]] = {}
     for plan in result.plans:
         plans.setdefault(_key(plan.workload), {})[plan.instance.name] = plan
     skipped = {_key(workload): reason for workload, reason in result.skipped}
     removed = {_key(one.workload): _removed_companions(one) for one in result.removals}
     out = []
-    kept = None if result.documents and result.documents[0].text == before.text else result.kept
+    kept = None if _texts(result.documents) == _texts(originals) else result.kept
     # Both sides have the same workloads in the same order, without companions.
     for (_, workload), (_, after) in zip(number_workloads(before, kinds), number_workloads(result.documents[0], kinds)):
         line = before.locate(workload.path).line
@@ -42,6 +51,10 @@ def collect_changes(
             change = _compare(workload, after, before, line, own, kept, gone)
             out.append(_with_facts(change, workload, after, kube_version) if facts else change)
     return out
+
+
+def _texts(documents: Sequence[Document]) -> list[str]:
+    return [document.text for document in documents]
 
 
 def _removed_companions(removal: Removal) -> dict[str, tuple[str, ...]]:

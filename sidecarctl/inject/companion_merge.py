@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sidecarctl.inject.companion_search import Companion
+from sidecarctl.inject.companions import OWNER_ANNOTATION, read_object_owner
 from sidecarctl.inject.merge import ENFORCE, OVERWRITE, Conflict, Merge, Unknown
 from sidecarctl.inject.upgrade_base import Rendering
 from sidecarctl.kube.equivalence import is_equivalent
@@ -57,6 +58,8 @@ class CompanionMerge:
                 self._remove(companion, part_of(self.base, identity))
 
     def _change(self, companion: Companion, base: Any, value: Any) -> None:
+        if isinstance(base, Unknown):
+            base = Unknown(_with_owner_of(companion, base.without, value))
         merge = Merge(self.on_conflict)
         merge.add((), base, companion.value, value)
         if merge.edits:
@@ -85,6 +88,22 @@ class CompanionMerge:
             self.edits.append(CompanionEdits(companion, removed=True))
         else:
             self.kept.append(companion.identity)
+
+
+def _with_owner_of(companion: Companion, without: Any, value: Mapping[str, Any]) -> Any:
+    """Return `without` with the owner of a companion in the input, and with its namespace if that is the owner's.
+
+    Both follow the workload, so they are known to be what was written, even if the rest of the base is unknown.
+    """
+    metadata = as_mapping(as_mapping(without).get("metadata"))
+    label = read_object_owner(companion.value)
+    if not metadata or not label:
+        return without
+    metadata = {**metadata, "annotations": {**as_mapping(metadata.get("annotations")), OWNER_ANNOTATION: label}}
+    if all(each.namespace == each.owner_namespace for each in (companion, Companion(value))):
+        metadata = {key: part for key, part in metadata.items() if key != "namespace"}
+        metadata |= {"namespace": companion.namespace} if companion.namespace else {}
+    return {**without, "metadata": metadata}
 
 
 def _same_content(one: Any, two: Any) -> bool:

@@ -77,6 +77,12 @@ class Companion:
         """The owner's label and the instance."""
         return split_owner(read_object_owner(self.value))
 
+    @property
+    def owner_namespace(self) -> str:
+        """The namespace of the workload in the owner's label, "" without one."""
+        parts = self.owner[0].split("/")
+        return parts[1] if len(parts) == 3 else ""
+
 
 @dataclass(frozen=True)
 class Beside:

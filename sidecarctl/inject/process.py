@@ -171,7 +171,7 @@ def _process(
     if outdated and result.documents[0].text == document.text:
         findings += grade(document, outdated, severities)
     secrets = frozenset[str]().union(*(plan.secrets for plan in result.plans))
-    changes = collect_changes(document, result, version, kinds, facts=options.facts)
+    changes = collect_changes((document, *companions), result, version, kinds, facts=options.facts)
     if secrets:
         from sidecarctl.inject.secret_findings import mask_findings
 

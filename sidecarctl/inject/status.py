@@ -283,5 +283,4 @@ def _compare_with_upgrade(
     if refused:
         notes.append(f"{failing}: {mask(refused[0], upgrade.planned.secrets)}")
         return None
-    # A stale owner does not require an upgrade.
-    return tuple(change for change in upgrade.fields if OWNER_ANNOTATION not in change.path)
+    return upgrade.fields

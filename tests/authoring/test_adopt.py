@@ -589,6 +589,57 @@ def test_bad_document_does_not_hide_the_others(folder: Path) -> None:
     assert "sidecarctl.dev/sidecars" in (folder / "accounts.yaml").read_text()
 
 
+def test_file_that_render_refuses_is_not_verified(folder: Path) -> None:
+    """An error that was there before keeps `render --adopt` from writing the file."""
+    file = folder / "billing.yaml"
+    file.write_text(file.read_text().replace("        image: registry", "        imagee: x\n        image: registry"))
+    before = file.read_text()
+    outcome = run("sidecarctl adopt team", folder.parent)
+    assert outcome.code == 0, outcome.stderr
+    assert "verified: 5 files of 6" in outcome.stderr
+    assert 'not verified: unknown field "imagee" in Container: team/billing.yaml\n' in outcome.stderr
+    commands = next_commands(outcome.stderr)
+    assert all(command.endswith("--keep-going") for command in commands[:2])
+    run(commands[1], folder.parent)
+    assert "sidecarctl.dev/sidecars" in (folder / "accounts.yaml").read_text()
+    assert file.read_text() == before
+
+
+def test_adopt_verifies_with_the_severities_of_the_composition(folder: Path) -> None:
+    file = folder / "billing.yaml"
+    file.write_text(file.read_text().replace("        image: registry", "        imagee: x\n        image: registry"))
+    head = "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: own}\n"
+    (folder / "sidecarctl.yaml").write_text(
+        head + "spec:\n  rules: []\n  validate: {rules: {unknown-field: warning}}\n"
+    )
+    outcome = run("sidecarctl adopt team", folder.parent)
+    assert "verified: 6 files of 6" in outcome.stderr
+    for command in next_commands(outcome.stderr):
+        done = run(command, folder.parent)
+        assert done.code == 0, f"{command}\n{done.stderr}"
+
+
+def test_hook_that_render_leaves_out_is_not_verified(folder: Path) -> None:
+    file = folder / "billing.yaml"
+    file.write_text(file.read_text().replace("metadata:\n", "metadata:\n  annotations: {helm.sh/hook: test}\n", 1))
+    outcome = run("sidecarctl adopt team", folder.parent)
+    assert "verified: 5 files of 6" in outcome.stderr
+    assert "not verified: Deployment/billing is skipped: Helm hook; --hooks includes it: team/billing" in outcome.stderr
+
+
+def test_next_commands_have_the_version_for_which_the_files_were_verified(folder: Path) -> None:
+    """Kubernetes 1.30 has no resources of pods."""
+    file = folder / "billing.yaml"
+    resources = "      resources: {limits: {memory: 1Gi}}\n"
+    file.write_text(file.read_text().replace("      containers:\n", f"{resources}      containers:\n"))
+    outcome = run("sidecarctl adopt team --kube-version 1.30", folder.parent)
+    assert "verified: 5 files of 6" in outcome.stderr
+    commands = next_commands(outcome.stderr)[:2]
+    assert all(" --kube-version 1.30 " in command for command in commands)
+    assert "Deployment/billing" in run(commands[0], folder.parent).stderr
+    assert run(commands[0].replace(" --kube-version 1.30", ""), folder.parent).code == 0
+
+
 def test_input_without_workloads_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("kind: ConfigMap\napiVersion: v1\nmetadata: {name: a}\n")
     outcome = run("sidecarctl adopt a.yaml", tmp_path)

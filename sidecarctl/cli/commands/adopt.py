@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from sidecarctl.cli import options as o
+from sidecarctl.cli.edit_flags import EditFlags
 from sidecarctl.errors import UsageError
 from sidecarctl.lazy_dataclass import replace
 
 if TYPE_CHECKING:
     from sidecarctl.authoring.discover import Discovery
+    from sidecarctl.authoring.migrate import FileCheck
 
 _INPUTS = o.InputFlags()
 
@@ -39,7 +41,6 @@ def adopt(
     """Find sidecars that were pasted by hand; write a library and a composition that own them."""
     from sidecarctl.authoring import adopt_report, migrate
     from sidecarctl.cli import console
-    from sidecarctl.cli.build_request import pipeline_options
     from sidecarctl.composition.find import FILE_NAME
     from sidecarctl.files.sources import NO_FILE, Source, read_source
 
@@ -55,12 +56,25 @@ def adopt(
     files = migrate.build_files(found, Path(paths[0]).resolve().name, present.text if present else None)
     files |= migrate.build_cases(files, found)
     migrate.write_files(target, files, (present and present.stamp) or NO_FILE)
-    checks = migrate.check_files(target, texts, pipeline_options(kube_version, "warn"))
+    checks = check_files(target / FILE_NAME, texts, kube_version)
     if not quiet:
         errors = adopt_report.find_errors(found, target)
-        report = adopt_report.Adoption(found, checks, paths, target, list(files), errors)
+        report = adopt_report.Adoption(found, checks, paths, target, list(files), errors, kube_version or "")
         console.report(adopt_report.render_report(report))
     return 0
+
+
+def check_files(composition: Path, texts: Sequence[tuple[str, str]], kube_version: str | None) -> list[FileCheck]:
+    """Apply the composition to the manifests as `render --adopt` does, the command that the report names."""
+    from sidecarctl.authoring import migrate
+    from sidecarctl.cli.build_request import prepare_selection, with_rules
+    from sidecarctl.composition.model import load_composition
+    from sidecarctl.composition.namespaces import NamespaceSelections
+
+    written = load_composition(composition)
+    chosen, options = prepare_selection(written, (), kube_version, EditFlags().validate, adopt=True)
+    options = with_rules(options, written, hooks=False)
+    return migrate.check_files(texts, NamespaceSelections(chosen, texts).select, options)
 
 
 def _find_target(paths: Sequence[str], output: str | None) -> Path:
