@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sidecarctl.inject.record_edits import apply_at
@@ -21,20 +21,34 @@ def reposition(workload: Workload, edits: Sequence[Edit], instance: Instance, te
     names = _names(workload.pod, field)
     order = _names(as_mapping(as_mapping(template).get("spec")), field)
     mine = (*instance.added.containers, *instance.added.init_containers)
-    own = [name for name in order if name in mine and name in names]
-    known = [name for name in order if name in names]
-    if "position" not in instance.parameters or not own or [name for name in names if name in known] == known:
-        return list(edits)
     after = {as_mapping(each).get("name"): each for each in as_list(apply_at(workload, edits).pod.get(field))}
-    moved = [names.index(name) for name in own]
-    kept = [edit for edit in edits if not any(edit.path[: len(path) + 1] == (*path, index) for index in moved)]
-    following = known[known.index(own[-1]) + 1 :]
+    own = [name for name in order if name in mine and name in after]
+    known = [name for name in order if name in names]
+    if (
+        "position" not in instance.parameters
+        or not any(name in names for name in own)
+        or [name for name in names if name in known] == known
+    ):
+        return list(edits)
+    moved = [names.index(name) for name in own if name in names]
+    kept = [edit for edit in edits if not _concerns(edit, path, moved, own)]
+    following = [name for name in order[order.index(own[-1]) + 1 :] if name in names]
     place = names.index(following[0]) if following else len(names)
     return [
         *kept,
         *(Remove((*path, index), "position") for index in moved),
         *(Insert((*path, place), after[name], "position") for name in own),
     ]
+
+
+def _concerns(edit: Edit, path: tuple[str | int, ...], moved: Collection[int], own: Collection[str]) -> bool:
+    """Return True if an edit is in a moved container, or inserts a container of the instance, which is written with the others."""
+    depth = len(path)
+    if len(edit.path) <= depth or edit.path[:depth] != path:
+        return False
+    if isinstance(edit, Insert) and len(edit.path) == depth + 1:
+        return as_mapping(edit.value).get("name") in own
+    return edit.path[depth] in moved
 
 
 def _names(pod: Mapping[str, Any], field: str) -> list[Any]:
