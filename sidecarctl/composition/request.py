@@ -145,7 +145,7 @@ class Request:
     def _has_other_mode(self, instance: Instance) -> bool:
         """Return whether an instance has the mode that its version declares, and this version declares another one."""
         try:
-            former = self._find_recorded(instance)
+            former = self.find_recorded(instance)
         except SidecarctlError:  # the libraries do not have its version, or it is invalid now
             return False
         if former is None or former.mode == self.sidecar.mode:
@@ -160,7 +160,7 @@ class Request:
     def recorded(self, instance: Instance) -> Request | None:
         """Return the request that wrote an instance, None if the libraries do not have its version or it is invalid now."""
         try:
-            sidecar = self._find_recorded(instance)
+            sidecar = self.find_recorded(instance)
             if sidecar is None or (not instance.digest and self.changes and has_secrets(sidecar.parameters)):
                 return None
             parameters = resolve(sidecar, instance.parameters)
@@ -182,12 +182,13 @@ class Request:
         from sidecarctl.catalog.secret_fields import may_write_secrets
 
         try:
-            versions = (self.sidecar, self._find_recorded(instance))
+            versions = (self.sidecar, self.find_recorded(instance))
         except SidecarctlError:
             versions = (self.sidecar, None)
         return any(may_write_secrets(each, instance.parameters) for each in versions if each)
 
-    def _find_recorded(self, instance: Instance) -> Sidecar | None:
+    def find_recorded(self, instance: Instance) -> Sidecar | None:
+        """Return the recorded version of an instance's sidecar, None without libraries. Raises SidecarctlError if it is missing."""
         if (self.sidecar.name, self.sidecar.version) == (instance.sidecar, instance.version):
             return self.sidecar
         return self.catalog.find(f"{instance.sidecar}@{instance.version}") if self.catalog else None

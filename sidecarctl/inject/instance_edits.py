@@ -67,9 +67,8 @@ class InstanceEdits:
         elif self.mode == "init":
             before += own
         path = (*self.workload.pod_path, "initContainers")
-        existing = as_list(self.workload.pod.get("initContainers"))
         if before:
-            index = self._init_index(existing)
+            index = self._container_index("initContainers")
             self._insert(path, index, before)
             self._added["init_containers"] = [container["name"] for container in before]
             self._check_targets(targets, index)
@@ -77,28 +76,8 @@ class InstanceEdits:
             self._list_items("containers", own, (*self.workload.pod_path, "containers"))
             self._check_targets(targets, _AFTER_ALL)
 
-    def _find_position(self, field_: str) -> int | None:
-        """Return the index that the parameter `position` gives.
-
-        None without it, and for a present instance if the container that it names has gone since: an upgrade keeps the order.
-        """
-        position = self.request.parameters.common.get("position")
-        present = self.record.instances.get(self.request.instance)
-        if not position:
-            return None
-        if present and present.parameters.get("position") == position and isinstance(position, Mapping):
-            (name,) = position.values()
-            if all(container.name != name for container in self.workload.containers):
-                return None
-        return placement.find_position(self.workload, field_, position)
-
-    def _init_index(self, existing: list[Any]) -> int:
-        index = self._find_position("initContainers") if self.mode != "classic" else None
-        if index is not None:
-            return index
-        if self.request.sidecar.start == "after-init":
-            return placement.find_end_index(existing, self.record, self.request.instance, "initContainers")
-        return placement.find_start_index(existing, self.record, self.request)
+    def _container_index(self, field_: str) -> int:
+        return placement.find_container_index(self.workload, field_, self.request, self.record, self.mode)
 
     def _check_targets(self, targets: tuple[Container, ...], index: int) -> None:
         """Report targets among the init containers that start before the sidecar, which is inserted at `index`."""
@@ -124,9 +103,10 @@ class InstanceEdits:
 
     def _list_items(self, field_: str, items: Any, path: PathTuple) -> None:
         if items:
-            existing = as_list(self.workload.pod.get(field_))
-            index = self._find_position(field_) if field_ == "containers" else None
-            if index is None:
+            if field_ == "containers":
+                index = self._container_index(field_)
+            else:
+                existing = as_list(self.workload.pod.get(field_))
                 index = placement.find_end_index(existing, self.record, self.request.instance, field_)
             self._insert(path, index, items)
             self._added[field_] = [item["name"] for item in items]

@@ -71,6 +71,41 @@ def find_position(workload: Workload, field: str, position: Any) -> int:
     return len(items) if native else 0
 
 
+def applies_position(field: str, mode: str) -> bool:
+    """Return True for the list to which `position` applies: the init containers of a classic sidecar start without it."""
+    return field == ("containers" if mode == "classic" else "initContainers")
+
+
+def find_container_index(workload: Workload, field: str, request: Request, record: Record, mode: str) -> int:
+    """Return the index in `containers` or `initContainers` for the containers of an instance that the workload does not have.
+
+    Raises UsageError for a position that is not possible.
+    """
+    index = _find_requested_index(workload, field, request, record) if applies_position(field, mode) else None
+    if index is not None:
+        return index
+    items = as_list(workload.pod.get(field))
+    if field == "containers" or request.sidecar.start == "after-init":
+        return find_end_index(items, record, request.instance, field)
+    return find_start_index(items, record, request)
+
+
+def _find_requested_index(workload: Workload, field: str, request: Request, record: Record) -> int | None:
+    """Return the index that the parameter `position` gives.
+
+    None without it, and for a present instance if the container that it names has gone since: an upgrade keeps the order.
+    """
+    position = request.parameters.common.get("position")
+    present = record.instances.get(request.instance)
+    if not position:
+        return None
+    if present and present.parameters.get("position") == position and isinstance(position, Mapping):
+        (name,) = position.values()
+        if all(container.name != name for container in workload.containers):
+            return None
+    return find_position(workload, field, position)
+
+
 def find_owner(record: Record, field: str, item: Any, container: str = "") -> str | None:
     """Return the instance that added an item of a list, None if the app has it.
 

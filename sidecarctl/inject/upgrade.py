@@ -16,6 +16,7 @@ from sidecarctl.inject.merge import Merge, Unknown
 from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.record_edits import apply_at, keep_present, upgrade_record_edits
 from sidecarctl.inject.removal import find_heirs, give_volumes, used_volumes, with_volumes, without_volumes
+from sidecarctl.inject.reposition import Reposition
 from sidecarctl.inject.upgrade_base import (
     Rendering,
     find_base,
@@ -29,7 +30,7 @@ from sidecarctl.lazy_dataclass import dataclass, replace
 from sidecarctl.record.annotation import Added, Instance, Record
 from sidecarctl.record.paths import find_settings, index_items
 from sidecarctl.results import ABSENT, FieldChange
-from sidecarctl.yamltext.edits import Edit, Replace, apply
+from sidecarctl.yamltext.edits import Replace, apply
 from sidecarctl.yamltext.stream import Document
 
 
@@ -97,11 +98,15 @@ def plan_upgrade(
     beside = CompanionMerge(request.on_conflict, base, present.added.documents)
     beside.merge({each.identity: each for each in found}, new.companions)
     recorded = present.parameters
-    own_edits: Sequence[Edit] = merge.edits
-    if recorded.get("position") != planned.instance.parameters.get("position"):
-        from sidecarctl.inject.reposition import reposition
-
-        own_edits = reposition(workload, merge.edits, planned.instance, new.template)
+    reposition = Reposition(
+        workload=workload,
+        bare=bare,
+        record=record,
+        request=wanted,
+        planned=planned.instance,
+        template=new.template,
+    )
+    own_edits = reposition.add_moves(merge.edits)
     after = apply_at(workload, own_edits)
     additions = [each.added for each in _others(left, request.instance).values()]
     written = _with_former_settings(replace(bare, template=new.template), base, planned.instance.added, additions)
