@@ -60,7 +60,7 @@ class _Child:
 
     def __init__(self) -> None:
         self._process: _Fork | _Program | None = None
-        self._directory = ""
+        self._directory: tuple[object, ...] = ()
         self._turn = Turn()
 
     def ask(self, function: Callable[[Any], Any], argument: Any) -> dict[str, Any]:
@@ -89,6 +89,12 @@ class _Child:
             watchdog.spend(seconds)
         raise LimitExceeded(_explain(code, answers))
 
+    def forget(self) -> None:
+        """Leave the process to the process that started it, which this one is a fork of: multiprocessing would end it."""
+        processes = sys.modules.get("multiprocessing.process")
+        if isinstance(self._process, _Fork):
+            getattr(processes, "_children", set()).discard(self._process.process)
+
     def stop(self, seconds: float = _END_SECONDS) -> int:
         """End the process, and return its exit code; the next request starts a new one. `seconds`: how long it may take."""
         process, self._process = self._process, None
@@ -107,11 +113,13 @@ def _ask_another(function: Callable[[Any], Any], argument: Any) -> dict[str, Any
         other.stop()
 
 
-def _working_directory() -> str:
+def _working_directory() -> tuple[object, ...]:
+    """Return what identifies the working directory: another one can have its path by now."""
     try:
-        return os.getcwd()  # noqa: PTH109 - Path.cwd() takes ten times as long
+        found = os.stat(".")  # noqa: PTH116 - for speed
+        return os.getcwd(), found.st_dev, found.st_ino  # noqa: PTH109 - for speed
     except OSError:  # it was deleted
-        return ""
+        return ()
 
 
 def _start() -> _Fork | _Program:
@@ -148,17 +156,17 @@ class _Fork:
 
         context = get_context("fork")
         self.connection, other = context.Pipe()
-        self._process = context.Process(target=_serve_fork, args=(other, self.connection, memory), daemon=True)
+        self.process = context.Process(target=_serve_fork, args=(other, self.connection, memory), daemon=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # fork with threads: the child starts none
-            self._process.start()
+            self.process.start()
         other.close()
 
     def end(self, seconds: float) -> int:
-        self._process.join(seconds)
-        self._process.kill()
-        self._process.join()
-        return int(self._process.exitcode or 0)
+        self.process.join(seconds)
+        self.process.kill()
+        self.process.join()
+        return int(self.process.exitcode or 0)
 
 
 class _Program:
@@ -286,6 +294,7 @@ _child = _Child()
 def _replace_child() -> None:
     """Use another child in a forked process: it must not share the pipe of its parent."""
     global _child
+    _child.forget()
     _child = _Child()
 
 

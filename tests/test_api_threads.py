@@ -202,3 +202,51 @@ _xxsubinterpreters.run_string(_xxsubinterpreters.create(isolated=False), {IN_A_T
 def test_subinterpreter_adds_a_sidecar_of_another_library(tmp_path: Path) -> None:
     library(tmp_path, PLAIN)
     assert run_program(IN_A_SUBINTERPRETER, tmp_path) == "False\nFalse\n"
+
+
+EXCHANGED = f"""\
+import os, shutil
+import sidecarctl
+
+def show_image(image):
+    os.mkdir("home")
+    os.mkdir("home/lib")
+    shutil.copytree("lib/mine", "home/lib/mine")
+    template = "home/lib/mine/template.yaml.j2"
+    text = open(template).read().replace("busybox:1", image)
+    open(template, "w").write(text)
+    os.chdir("home")
+    result = sidecarctl.Session(["lib"]).add({POD!r}, ["mine"])
+    print(image in result.text, flush=True)
+    os.chdir("..")
+
+show_image("busybox:2")
+END
+show_image("busybox:3")
+"""
+
+
+@NEEDS_FORK
+@pytest.mark.parametrize("end", ['os.rename("home", "old")', 'shutil.rmtree("home")'])
+def test_working_directory_that_takes_the_place_of_another_one_counts(end: str, tmp_path: Path) -> None:
+    library(tmp_path, "containers: [{name: mine, image: 'busybox:1'}]\n")
+    assert run_program(EXCHANGED.replace("END", end), tmp_path, 30) == "True\nTrue\n"
+
+
+FORK_THAT_ENDS = f"""\
+import os, sys
+import sidecarctl
+session = sidecarctl.Session(["lib"])
+print(session.add({POD!r}, ["mine"]).failed, flush=True)
+child = os.fork()
+if not child:
+    sys.exit(0)
+os.waitpid(child, 0)
+print(session.add({POD.replace("web", "other")!r}, ["mine"], kube_version="1.30").failed)
+"""
+
+
+@NEEDS_FORK
+def test_fork_that_ends_does_not_end_the_worker_of_its_parent(tmp_path: Path) -> None:
+    library(tmp_path, "containers: [{name: mine, image: 'busybox:{{ kube.minor }}'}]\n")
+    assert run_program(FORK_THAT_ENDS, tmp_path, 30) == "False\nFalse\n"
