@@ -13,7 +13,7 @@ from sidecarctl.catalog.parameters import Parameters, has_secrets, resolve
 from sidecarctl.catalog.renamed_parameters import carry_over
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, SidecarctlError, UsageError, did_you_mean
-from sidecarctl.kube import names
+from sidecarctl.kube import names, versions
 from sidecarctl.lazy_dataclass import dataclass, field, replace
 from sidecarctl.record.check import MAX_INSTANCES
 
@@ -21,6 +21,19 @@ if TYPE_CHECKING:
     from sidecarctl.record.annotation import Instance
 
 MODES = ("auto", "native", "classic", "init")
+
+
+_NATIVE_BY_DEFAULT = "1.29"
+
+
+def declared_mode(mode: str, kube_version: str) -> str:
+    """Return native, classic, or init for a mode that a sidecar declares.
+
+    `auto` is native if the Kubernetes version enables native sidecars by default (KEP-753: beta in 1.29).
+    """
+    if mode != "auto":
+        return mode
+    return "native" if versions.at_least(kube_version, _NATIVE_BY_DEFAULT) else "classic"
 
 
 @dataclass(frozen=True)
@@ -125,8 +138,10 @@ class Request:
         has_containers = instance.added.containers or instance.added.init_containers
         return self.parameters if has_containers else self.parameters.without_shared()
 
-    def for_instance(self, instance: Instance) -> Request:
+    def for_instance(self, instance: Instance, kube_version: str) -> Request:
         """Return the request for an instance that exists: what is not given stays as it is recorded.
+
+        The mode follows the one that a version declares, if the instance has that of its version for the target version.
 
         Raises UsageError for an invalid parameter.
         """
@@ -136,13 +151,13 @@ class Request:
         return replace(
             self,
             parameters=_resolve_upgrade(self.sidecar, self.changes, recorded, instance.version),
-            mode=self.mode or ("" if self._has_other_mode(instance) else instance.mode),
+            mode=self.mode or ("" if self._has_other_mode(instance, kube_version) else instance.mode),
             containers=self.containers or instance.containers,
             by=instance.by or self.by,
             keep_qos=self.keep_qos or instance.keep_qos,
         )
 
-    def _has_other_mode(self, instance: Instance) -> bool:
+    def _has_other_mode(self, instance: Instance, kube_version: str) -> bool:
         """Return whether an instance has the mode that its version declares, and this version declares another one."""
         try:
             former = self.find_recorded(instance)
@@ -150,12 +165,14 @@ class Request:
             return False
         if former is None or former.mode == self.sidecar.mode:
             return False
-        return instance.mode in (("native", "classic") if former.mode == "auto" else (former.mode,))
+        return instance.mode == declared_mode(former.mode, kube_version)
 
-    def without_changes(self, instance: Instance) -> Request:
+    def without_changes(self, instance: Instance, kube_version: str) -> Request:
         """Return the request with the recorded parameters alone. Raises UsageError if they are invalid."""
         parameters = resolve(self.sidecar, carry_over(instance.parameters, self.sidecar.renamed_parameters))
-        return replace(self.for_instance(instance), parameters=parameters, upstream=_recorded_upstream(instance))
+        return replace(
+            self.for_instance(instance, kube_version), parameters=parameters, upstream=_recorded_upstream(instance)
+        )
 
     def recorded(self, instance: Instance) -> Request | None:
         """Return the request that wrote an instance, None if the libraries do not have its version or it is invalid now."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sidecarctl.catalog.fragment import Fragment
-from sidecarctl.composition.request import Request
+from sidecarctl.composition.request import Request, declared_mode
 from sidecarctl.errors import UsageError, did_you_mean
 from sidecarctl.findings import PathTuple
 from sidecarctl.kube import field_order, versions
@@ -15,19 +15,12 @@ from sidecarctl.record.annotation import Record
 from sidecarctl.record.paths import decode_path, find_index, record_path
 from sidecarctl.yamltext.splice import KeyPlace
 
-NATIVE_DEFAULT = "1.29"
 NATIVE_KNOWN = "1.28"
 
 
 def resolve_mode(request: Request, kube_version: str) -> str:
-    """Return native, classic, or init.
-
-    `auto` is native if the target Kubernetes version enables native sidecars by default (KEP-753: beta in 1.29). Raises
-    UsageError for native mode on a version without native sidecars.
-    """
-    wanted = request.mode or request.sidecar.mode
-    if wanted == "auto":
-        return "native" if versions.at_least(kube_version, NATIVE_DEFAULT) else "classic"
+    """Return native, classic, or init. Raises UsageError for native mode on a version without native sidecars."""
+    wanted = declared_mode(request.mode or request.sidecar.mode, kube_version)
     if wanted == "native" and not versions.at_least(kube_version, NATIVE_KNOWN):
         raise UsageError(
             f"native sidecars require Kubernetes {NATIVE_KNOWN} or later (target: {kube_version})",

@@ -74,7 +74,7 @@ def plan_upgrade(
     Raises UsageError for an unknown target, an unsupported mode, or an invalid parameter.
     """
     present = record.instances[request.instance]
-    wanted = request.for_instance(present)
+    wanted = request.for_instance(present, kube_version)
     secrets = wanted.parameters.secrets  # of this version: recorded values can be among them
     bare = around = without_instance(workload, record, request.instance)
     planned = plan_instance(bare, record, wanted, kube_version, found)

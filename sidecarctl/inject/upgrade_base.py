@@ -89,7 +89,9 @@ def find_base(
     if rendered is not None:
         return rendered
     try:
-        without = render_plan(bare, plan_instance(bare, record, request.without_changes(instance), kube_version, found))
+        without = render_plan(
+            bare, plan_instance(bare, record, request.without_changes(instance, kube_version), kube_version, found)
+        )
     except SidecarctlError:  # a parameter is required now that was not recorded
         without = new
     return Unknown(without)

@@ -326,6 +326,8 @@ def test_upgrade_keeps_variables_of_an_app_that_has_one_name_twice(tmp_path: Pat
         ("auto", "init", "", "init"),
         ("auto", "classic", "", "classic"),
         ("init", "auto", " --mode classic", "classic"),
+        ("auto", "native", " --mode classic", "classic"),
+        ("native", "auto", " --mode classic", "classic"),
         ("auto", "auto", " --mode classic", "classic"),
     ],
 )
