@@ -116,11 +116,11 @@ def get_item_key(field: str, item: Mapping[str, Any]) -> Any:
 def find_end_index(items: Sequence[Any], record: Record, instance: str, field: str, container: str = "") -> int:
     """Return the index of a new last item: before the items of later instances, so that an upgrade keeps its position.
 
-    Init containers before the app's own were added at the start and do not count.
+    Init containers before the last of the app's own were added at the start or at a position and do not count.
     """
     rank = record.rank(instance)
     owners = [find_owner(record, field, item, container) for item in items]
-    first = owners.index(None) if field == "initContainers" and None in owners else 0
+    first = len(owners) - owners[::-1].index(None) if field == "initContainers" and None in owners else 0
     for index, owner in enumerate(owners[first:], first):
         if owner is not None and record.rank(owner) > rank:
             return index

@@ -44,7 +44,10 @@ class Reposition:
             ("initContainers", self.planned.added.init_containers),
             ("containers", self.planned.added.containers),
         ):
-            if names and self._moves(field):
+            if not names:
+                continue
+            moved = _join_new(self.workload, field, names, moved)
+            if self._moves(field):
                 moved = _move(self.workload, field, names, moved, _names(self._new_pod, field))
         return moved
 
@@ -59,10 +62,10 @@ class Reposition:
     def _moves(self, field: str) -> bool:
         """Return True if a position is given now, or if the place changes and no person moved the containers."""
         former = _former_request(self.request, self._present)
-        if _order_of(former) == _order_of(self.request):
+        position, start, after = _order_of(self.request, field, self.planned.mode)
+        if (position, start, after) == _order_of(former, field, self._present.mode):
             return False
-        old, new = (each.parameters.common.get("position") for each in (former, self.request))
-        if new and new != old and applies_position(field, self.planned.mode):
+        if position:
             return True
         current = self._current_index(field)
         if current is None:
@@ -73,7 +76,7 @@ class Reposition:
             return False
         now = find_container_index(self.bare, field, self.request, self.record, self.planned.mode)
         moved_by_person = None in self._owners_between(field, before, current)
-        return before != now and not moved_by_person and not self._passes_waiting(field, current, now)
+        return not moved_by_person and not self._passes_waiting(field, current, now)
 
     def _current_index(self, field: str) -> int | None:
         """Return the index of the containers in the list without them; None if there are none, or others between them."""
@@ -114,10 +117,12 @@ def _former_request(request: Request, present: Instance) -> Request:
     )
 
 
-def _order_of(request: Request) -> tuple[Any, str, frozenset[str]]:
-    """Return what decides the place of a sidecar."""
-    sidecar = request.sidecar
-    return request.parameters.common.get("position"), sidecar.start, frozenset(sidecar.starts_after)
+def _order_of(request: Request, field: str, mode: str) -> tuple[Any, str, frozenset[str]]:
+    """Return what decides the place of a sidecar's containers in a list: the position, or else `start` and `startsAfter`."""
+    position = request.parameters.common.get("position") if applies_position(field, mode) else None
+    if position:
+        return position, "", frozenset()
+    return None, request.sidecar.start, frozenset(request.sidecar.starts_after)
 
 
 def _move(
@@ -140,6 +145,26 @@ def _move(
         *(Remove((*path, index), "position") for index in moved),
         *(Insert((*path, place), after[name], "position") for name in own),
     ]
+
+
+def _join_new(workload: Workload, field: str, names: Sequence[str], edits: Sequence[Edit]) -> list[Edit]:
+    """Return edits that insert new containers of an instance beside those that it has.
+
+    A merge inserts an item behind the one that precedes it, which can be a container of another sidecar.
+    """
+    path = (*workload.pod_path, field)
+    indices = {name: index for index, name in enumerate(_names(workload.pod, field)) if name in names}
+
+    def place(edit: Edit) -> Edit:
+        name = _name(edit.value) if isinstance(edit, Insert) and edit.path[:-1] == path else None
+        if name not in names or name in indices or not indices:
+            return edit
+        at = names.index(name)
+        before = [indices[each] for each in names[:at] if each in indices]
+        behind = [indices[each] for each in names[at:] if each in indices]
+        return replace(edit, path=(*path, before[-1] + 1 if before else behind[0]))
+
+    return [place(edit) for edit in edits]
 
 
 def _concerns(edit: Edit, path: tuple[str | int, ...], moved: Collection[int], own: Collection[str]) -> bool:

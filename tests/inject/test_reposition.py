@@ -243,3 +243,39 @@ def test_upgrade_gives_the_order_of_a_new_sidecar(
     change = f"--set helper.position={now[1]}" if now[1] else "--unset helper.position"
     change = change.replace("position=after=", "position.after=")
     assert write(tmp_path, f"upgrade helper@{now[0]} {change}", new(*before)) == new(*now)
+
+
+def test_new_init_container_is_beside_its_sidecar(tmp_path: Path) -> None:
+    write_version(tmp_path, "helper", "1.0.0")
+    write_version(tmp_path, "other", "1.0.0")
+    old = write(tmp_path, "add other --position last", write(tmp_path, "add helper --position last"))
+    write_version(tmp_path, "helper", "2.0.0", "helper second", "prepare")
+    assert order(write(tmp_path, "upgrade", old)) == ["migrate", "prepare", "helper", "second", "other"]
+
+
+def test_init_container_of_a_sidecar_that_becomes_classic_moves(tmp_path: Path) -> None:
+    write_version(tmp_path, "helper", "1.0.0", init="prepare")
+    old = write(tmp_path, "add helper --position last")
+    classic = write(tmp_path, "add helper --mode classic --position last")
+    assert write(tmp_path, "upgrade", classic) == classic
+    assert write(tmp_path, "add helper --mode classic", old) == classic
+
+
+def test_sidecar_moves_behind_all_init_containers_of_the_app(tmp_path: Path) -> None:
+    pod = POD.replace("  containers:", "  - name: load\n    image: registry.example/web:1.0.0\n  containers:")
+    write_version(tmp_path, "helper", "1.0.0")
+    write_version(tmp_path, "other", "1.0.0")
+    old = write(tmp_path, "add other --position after=migrate", write(tmp_path, "add helper", pod))
+    write_version(tmp_path, "helper", "2.0.0", start="after-init")
+    new = write(tmp_path, "upgrade", old)
+    assert order(new) == ["migrate", "other", "load", "helper"]
+    assert order(write(tmp_path, "upgrade helper@1.0.0", new)) == ["helper", "migrate", "other", "load"]
+
+
+def test_sidecar_moves_behind_one_that_moves_in_the_same_run(tmp_path: Path) -> None:
+    write_version(tmp_path, "issuer", "1.0.0")
+    write_version(tmp_path, "server", "1.0.0")
+    old = render(tmp_path, "[issuer, {name: server, position: last}]")
+    write_version(tmp_path, "server", "2.0.0", start="after-init", startsAfter=["issuer"])
+    rule = "[{name: issuer, position: last}, server]"
+    assert order(render(tmp_path, rule, old)) == order(render(tmp_path, rule)) == ["migrate", "issuer", "server"]
