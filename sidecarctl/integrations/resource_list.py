@@ -260,7 +260,7 @@ def _write_text(
 
 def _append_results(text: str, before: int, results: Sequence[Mapping[str, Any]]) -> str:
     """Return the text of a list with more results; "" if there is no place for them."""
-    edits = [Insert(("results", before + number), dict(each)) for number, each in enumerate(results)]
+    edits = [Insert(("results", before), dict(each)) for each in results]  # places in the list before the edits
     try:
         return join(each.edit(edits, last) if each.text.strip() else each for each in split(text, STREAM))
     except EditRefused:

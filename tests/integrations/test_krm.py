@@ -221,11 +221,12 @@ def test_results_are_appended_to_existing_ones(first: bool, before: str) -> None
     head = "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\n"
     rest = "items:\n- kind: Pod # c\n  x: 0x10\n# end\n"
     text = head + before + rest if first else head + rest + before
-    written = resource_list.write(resource_list.read(text), None, [{"message": "a"}])
+    added = [{"message": "a"}, {"message": "c", "severity": "info"}, {"message": "d"}]
+    written = resource_list.write(resource_list.read(text), None, added)
     assert rest in written
     assert ("# c" in before) == (written.count("# c") == 2)
     was = yaml.safe_load(text)
-    assert yaml.safe_load(written) == {**was, "results": [*(was["results"] or ()), {"message": "a"}]}
+    assert yaml.safe_load(written) == {**was, "results": [*(was["results"] or ()), *added]}
 
 
 def test_results_after_a_block_scalar_do_not_change_its_value() -> None:
