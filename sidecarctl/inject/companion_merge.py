@@ -60,6 +60,8 @@ class CompanionMerge:
     def _change(self, companion: Companion, base: Any, value: Any) -> None:
         if isinstance(base, Unknown):
             base = Unknown(_with_owner_of(companion, base.without, value))
+        else:
+            base = _with_owner_of(companion, base, value)
         merge = Merge(self.on_conflict)
         merge.add((), base, companion.value, value)
         if merge.edits:
@@ -90,20 +92,20 @@ class CompanionMerge:
             self.kept.append(companion.identity)
 
 
-def _with_owner_of(companion: Companion, without: Any, value: Mapping[str, Any]) -> Any:
-    """Return `without` with the owner of a companion in the input, and with its namespace if that is the owner's.
+def _with_owner_of(companion: Companion, base: Any, value: Mapping[str, Any]) -> Any:
+    """Return the base with the owner of a companion in the input, and with its namespace if that is the owner's.
 
-    Both follow the workload, so they are known to be what was written, even if the rest of the base is unknown.
+    Both follow the workload, so they are known to be what was written, whatever the base was rendered for.
     """
-    metadata = as_mapping(as_mapping(without).get("metadata"))
+    metadata = as_mapping(as_mapping(base).get("metadata"))
     label = read_object_owner(companion.value)
     if not metadata or not label:
-        return without
+        return base
     metadata = {**metadata, "annotations": {**as_mapping(metadata.get("annotations")), OWNER_ANNOTATION: label}}
     if all(each.namespace == each.owner_namespace for each in (companion, Companion(value))):
         metadata = {key: part for key, part in metadata.items() if key != "namespace"}
         metadata |= {"namespace": companion.namespace} if companion.namespace else {}
-    return {**without, "metadata": metadata}
+    return {**base, "metadata": metadata}
 
 
 def _same_content(one: Any, two: Any) -> bool:

@@ -146,3 +146,20 @@ def test_second_run_leaves_a_namespace_that_a_conflict_kept(repo: Path) -> None:
     assert "namespace: other\n" in before
     assert "unchanged agent" in call("upgrade web.yaml -i", repo).stderr
     assert file.read_text() == before
+
+
+@pytest.mark.parametrize("policy", ["fail", "keep", "overwrite"])
+def test_owner_follows_another_kind_if_the_new_version_changes_other_metadata(policy: str, tmp_path: Path) -> None:
+    for version in ("1.0.0", "2.0.0"):
+        write_version(tmp_path, version)
+        template = tmp_path / "lib" / f"agent@{version}" / "template.yaml"
+        template.write_text(template.read_text().replace("{name: C}", f'{{name: C, labels: {{v: "{version}"}}}}'))
+    (tmp_path / "web.yaml").write_text(WORKLOAD)
+    call("add agent@1.0.0 web.yaml -i", tmp_path)
+    text = (tmp_path / "web.yaml").read_text()
+    (tmp_path / "web.yaml").write_text(text.replace("kind: Deployment", "kind: DaemonSet", 1))
+    call(f"upgrade web.yaml -i --on-conflict {policy}", tmp_path)
+    once = (tmp_path / "web.yaml").read_text()
+    assert "sidecarctl.dev/owner: DaemonSet/web/agent" in once and "Deployment" not in once
+    call(f"upgrade web.yaml -i --on-conflict {policy}", tmp_path)
+    assert (tmp_path / "web.yaml").read_text() == once
