@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -191,14 +192,25 @@ def test_reused_rendering_equals_a_new_one(tmp_path: Path, name: str, prefix: st
 
 
 def test_renders_again_after_an_edit(library: Path, find: Callable[[str], Sidecar]) -> None:
-    import os
-
     place = entry(library, jinja="containers: [{name: a, image: b}]")
     sidecar = find("agent")
     assert render(sidecar, resolve(sidecar, {}), inputs()).containers[0]["image"] == "b"
     (place / "template.yaml.j2").write_text("containers: [{name: a, image: c}]")
     os.utime(place / "template.yaml.j2", ns=(1, 1))
     assert render(sidecar, resolve(sidecar, {}), inputs()).containers[0]["image"] == "c"
+
+
+def test_renders_again_after_a_link_leads_to_another_library_of_the_same_time(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        place = entry(tmp_path / name, jinja=f"containers: [{{name: a, image: {name}}}]")
+        for file in place.iterdir():
+            os.utime(file, ns=(1, 1))
+    link = tmp_path / "current"
+    for name in ("one", "two", "one"):
+        link.unlink(missing_ok=True)
+        link.symlink_to(name)
+        sidecar = open_catalog([link], {}).find("agent")
+        assert render(sidecar, resolve(sidecar, {}), inputs()).containers[0]["image"] == name
 
 
 @pytest.mark.parametrize("template", ["{% include 'parts/image.j2' %}", "{{ instance }}{% include 'parts/image.j2' %}"])

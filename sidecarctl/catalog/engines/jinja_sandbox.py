@@ -35,6 +35,7 @@ from sidecarctl.catalog.engines.jinja_filters import (
 from sidecarctl.catalog.entry_files import CASES, path_exists, read_text
 from sidecarctl.catalog.render_reuse import Looked, Placeholder
 from sidecarctl.errors import LibraryError
+from sidecarctl.files.sources import stamp_of
 
 
 class _Loader(BaseLoader):
@@ -58,9 +59,9 @@ class _Loader(BaseLoader):
         if not path_exists(file):
             raise TemplateNotFound(template, f'file not found: "{template}"')
         text = read_text(file, self.folder, limits.TEMPLATE)
-        stamp = file.stat().st_mtime_ns
+        stamp = stamp_of(file.stat())
         real = str(self.folder.resolve() / path)
-        return text, real, lambda: file.stat().st_mtime_ns == stamp
+        return text, real, lambda: stamp_of(file.stat()) == stamp
 
 
 # Jinja filters that are cheap and deterministic.
