@@ -62,9 +62,10 @@ class Reposition:
     def _moves(self, field: str) -> bool:
         """Return True if a position is given now, or if the place changes and no person moved the containers."""
         former = _former_request(self.request, self._present)
-        position, start, after = _order_of(self.request, field, self.planned.mode)
-        if (position, start, after) == _order_of(former, field, self._present.mode):
+        order = _order_of(self.request, field, self.planned.mode)
+        if order == _order_of(former, field, self._present.mode):
             return False
+        position, _, _ = order
         if position:
             return True
         current = self._current_index(field)

@@ -170,7 +170,7 @@ def _first_line_cut(text: str, start: int, end: int, following: int) -> Splice:
 def merge_cuts(text: str, root: Node, cuts: Seq[Splice], before_tabs: Set[int]) -> list[Splice]:
     """Join adjacent cuts; a cut of the last lines of a text without final line break includes the line break before them.
 
-    Lines of tabs behind a cut go with it, unless a plain scalar takes its place: its end is in `before_tabs`.
+    Lines of tabs behind a cut go with it, except for cuts in whose place a plain scalar is restored: `before_tabs` has their ends.
     Raises EditRefused if the text after a cut would become part of a block scalar before it.
     """
     out: list[Splice] = []

@@ -109,12 +109,12 @@ def _other_splices(text: str, root: Node, edits: Seq[Edit], *, keep_commas: bool
     removes = [edit for edit in edits if isinstance(edit, Remove)]
     splices = list(removal_splices(text, root, removes, keep_commas=keep_commas))
     ends = set()  # of block scalars that need the line break behind them
-    before_tabs: set[int] = set()  # ends of cuts for a plain scalar, which can have lines of tabs behind it
+    before_tabs: set[int] = set()  # ends of what a restored plain scalar replaces: it can have lines of tabs behind it
     for edit in edits:
         if isinstance(edit, Restore):
             restored = list(restore_splices(text, root, edit))
             splices += restored
-            if edit.text.strip() and edit.text.strip()[0] not in "[{":
+            if (former := edit.text.strip()) and former[0] not in "[{":
                 before_tabs.update(one.end for one in restored)
         elif isinstance(edit, Replace):
             written = replace_splice(text, root, edit)
