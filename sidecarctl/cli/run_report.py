@@ -127,13 +127,16 @@ def _outdated_findings(delivery: Delivery, done: Sequence[Done]) -> Iterator[Fin
 
     help = "run the same command without --check"
     outdated = {one.source.name for one in done if one.outdated}
+    named = set()  # files whose changes are findings of sidecars
+    for one in done:
+        files = {one.source.name, *one.shares}
+        if one.result and not one.result.failed and one.present is None and outdated & files:
+            found = list(find_outdated(one.result.changes, help))
+            yield from found
+            named |= files if found else set()
     for one in done:
         name = one.source.name
-        if one.result is None or one.result.failed or outdated.isdisjoint((name, *one.shares)):
-            continue
-        if one.present is None:
-            yield from find_outdated(one.result.changes, help)
-        elif one.outdated:
+        if one.outdated and not one.failed and name not in named:  # such as one whose Service changes
             yield Finding(OUTDATED_RULE, f"{name} is outdated", help=help, place=Place(name, 1, 1, 1, 1))
 
 

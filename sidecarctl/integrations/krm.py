@@ -20,9 +20,9 @@ from sidecarctl.integrations import resource_list
 from sidecarctl.integrations.function_config import read_composition
 from sidecarctl.integrations.renames import follow_renames
 from sidecarctl.integrations.resource_list import ResourceList, item_index
-from sidecarctl.kube.workload import as_mapping
+from sidecarctl.kube.workload import as_mapping, label_of
 from sidecarctl.lazy_dataclass import dataclass, replace
-from sidecarctl.report.outdated import find_outdated
+from sidecarctl.report.outdated import OUTDATED_RULE, find_outdated
 from sidecarctl.report.retargeted import describe_retargeted
 from sidecarctl.results import Retargeted, WorkloadChange, field_text
 from sidecarctl.validate.check_document import check_workloads
@@ -166,7 +166,7 @@ def run(
     caused = find_caused(given.items, walked.documents, settings.kube_version, settings.kinds, settings.severities)
     findings = [*walked.findings, *mask_findings(caused, walked.secrets), *find_unused_rules(selection, walked.rules)]
     if check:
-        findings += [*find_outdated(walked.changes, _OUTDATED), *_validate_unselected(given.items, walked, settings)]
+        findings += [*_find_outdated(given, walked), *_validate_unselected(given.items, walked, settings)]
     failed = any(finding.severity.rank <= fail_on.rank for finding in findings)
     documents = None if failed or check or _is_unchanged(given, walked) else walked.documents
     results = [finding_result(finding, given.items) for finding in findings]
@@ -209,6 +209,18 @@ def _is_unchanged(given: ResourceList, walked: ProcessedDocuments) -> bool:
     return len(given.items) == len(walked.documents) and all(
         old is new or old.text == new.text for old, new in zip(given.items, walked.documents)
     )
+
+
+def _find_outdated(given: ResourceList, walked: ProcessedDocuments) -> Iterator[Finding]:
+    """Yield a finding for each outdated sidecar, and for each other item that would change, such as a Service."""
+    found = list(find_outdated(walked.changes, _OUTDATED))
+    yield from found
+    named = {finding.place.file for finding in found if finding.place}
+    texts = {item.file: item.text for item in given.items}
+    for document in walked.documents:
+        if document.file not in named and document.text != texts[document.file]:
+            message = f"{label_of(document.value)} is outdated"
+            yield Finding(OUTDATED_RULE, message, help=_OUTDATED, place=document.locate(()))
 
 
 def _validate_unselected(items: Sequence[Document], walked: ProcessedDocuments, settings: Options) -> Iterator[Finding]:

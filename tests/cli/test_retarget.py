@@ -87,6 +87,17 @@ def check_round_trip(directory: Path, service: str) -> None:
     assert read(directory) == before
 
 
+def test_check_reports_a_file_of_which_only_the_service_changes_as_outdated(tmp_path: Path) -> None:
+    write(tmp_path, shop=DEPLOYMENT)
+    call("add proxy . -i", tmp_path)
+    write(tmp_path, service=SERVICE)
+    found = json.loads(call("add proxy . --retarget --check --format json", tmp_path, 1).stdout)["findings"]
+    assert {(each["rule"], each["place"]["file"]) for each in found} == {
+        ("outdated", "service.yaml"),
+        ("outdated", "shop.yaml"),
+    }
+
+
 BROKEN_RECORD = """\
 apiVersion: v1
 kind: Pod

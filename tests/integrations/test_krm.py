@@ -531,3 +531,18 @@ def test_error_about_a_list_at_its_limit_is_written_alone(tmp_path: Path) -> Non
     outcome = krm(given, tmp_path, env={"SIDECARCTL_MAX_VALUES": "66"})
     assert "the result exceeds a limit: the document has more than 66 values" in outcome.stderr
     assert (outcome.code, yaml.safe_load(outcome.stdout)["items"]) == (3, [])
+
+
+def test_validator_reports_services_that_bypass_a_sidecar(tmp_path: Path) -> None:
+    web, service = deployment(), {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}}
+    web["spec"]["template"]["spec"]["containers"][0]["ports"] = [{"containerPort": 8080}]
+    service["spec"] = {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]}
+    rules = [{"select": {"all": True}, "sidecars": ["proxy"]}]
+    made = items(krm(listed([web, service], composition(rules=rules)), tmp_path))
+    retargeting = composition(rules=rules, retarget=True)
+    found = refused(krm(listed(made, retargeting), tmp_path, "--check"), 1)
+    assert ("Service", "error", {"rule": "outdated"}) in [
+        (each["resourceRef"]["kind"], each["severity"], each["tags"]) for each in found
+    ]
+    made = items(krm(listed(made, retargeting), tmp_path))
+    assert krm(listed(made, retargeting), tmp_path, "--check").code == 0
