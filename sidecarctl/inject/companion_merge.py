@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sidecarctl.inject.companion_search import Companion
-from sidecarctl.inject.companions import OWNER_ANNOTATION, read_object_owner
+from sidecarctl.inject.companions import HOOK_ANNOTATIONS, OWNER_ANNOTATION, read_object_owner
 from sidecarctl.inject.merge import ENFORCE, OVERWRITE, Conflict, Merge, Unknown
 from sidecarctl.inject.upgrade_base import Rendering
 from sidecarctl.kube.equivalence import is_equivalent
@@ -93,15 +93,18 @@ class CompanionMerge:
 
 
 def _with_owner_of(companion: Companion, base: Any, value: Mapping[str, Any]) -> Any:
-    """Return the base with the owner of a companion in the input, and with its namespace if that is the owner's.
+    """Return the base with the owner of a companion in the input, its namespace if that is the owner's, and its hook annotations.
 
-    Both follow the workload, so they are known to be what was written, whatever the base was rendered for.
+    They follow the workload, so they are known to be what was written, whatever the base was rendered for.
     """
     metadata = as_mapping(as_mapping(base).get("metadata"))
     label = read_object_owner(companion.value)
     if not metadata or not label:
         return base
-    metadata = {**metadata, "annotations": {**as_mapping(metadata.get("annotations")), OWNER_ANNOTATION: label}}
+    present = as_mapping(as_mapping(companion.value.get("metadata")).get("annotations"))
+    written = as_mapping(metadata.get("annotations"))
+    written = {key: part for key, part in written.items() if key in present or key not in HOOK_ANNOTATIONS}
+    metadata = {**metadata, "annotations": {**written, OWNER_ANNOTATION: label}}
     if all(each.namespace == each.owner_namespace for each in (companion, Companion(value))):
         metadata = {key: part for key, part in metadata.items() if key != "namespace"}
         metadata |= {"namespace": companion.namespace} if companion.namespace else {}

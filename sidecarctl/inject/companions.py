@@ -38,6 +38,7 @@ _INHERITED = (
     "argocd.argoproj.io/hook-delete-policy",
     "argocd.argoproj.io/sync-wave",
 )
+HOOK_ANNOTATIONS = (_HOOK, _HOOK_WEIGHT, *_INHERITED)
 
 
 def companion_name(workload: Workload, instance: str) -> str:

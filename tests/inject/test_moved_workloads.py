@@ -111,6 +111,18 @@ def test_check_finds_a_changed_companion_in_another_file(repo: Path) -> None:
     assert [(each["rule"], each["place"]["file"]) for each in found] == [("outdated", "web.yaml")]
 
 
+def test_companion_gets_the_wave_that_its_workload_got_since(repo: Path) -> None:
+    file = repo / "web.yaml"
+    call("upgrade web.yaml -i", repo)
+    wave = 'namespace: shop, annotations: {argocd.argoproj.io/sync-wave: "-1"}}'
+    file.write_text(file.read_text().replace("namespace: shop}", wave, 1))
+    found = call("upgrade web.yaml --check --format json", repo, 1)
+    assert changed_fields(found) == {'ConfigMap web-agent.metadata.annotations."argocd.argoproj.io/sync-wave"': "-1"}
+    call("upgrade web.yaml -i", repo)
+    assert file.read_text().count("sync-wave: '-1'") + file.read_text().count('sync-wave: "-1"') == 2
+    assert "1 instance: in sync" in call("status web.yaml", repo).stdout
+
+
 def lose_version(repo: Path) -> None:
     """Replace the recorded version in the library, so that what was written is unknown, and edit the sidecar."""
     (repo / "lib" / "agent@1.0.0").rename(repo / "lib" / "agent@2.0.0")
