@@ -240,7 +240,9 @@ def write_files(folder: Path, texts: Mapping[str, str], stamp: Stamp = NO_FILE) 
                 hint="apply an earlier result with `sidecarctl render --adopt`, or choose another directory with -o DIR",
             )
     root = output_root(folder)
-    write_all(Write(folder / path, text, stamp if path == FILE_NAME else NO_FILE, root) for path, text in texts.items())
+    # The composition comes last: one that an interrupted run wrote must not name sidecars that are missing.
+    ordered = sorted(texts.items(), key=lambda each: each[0] == FILE_NAME)
+    write_all(Write(folder / path, text, stamp if path == FILE_NAME else NO_FILE, root) for path, text in ordered)
 
 
 def build_cases(files: Mapping[str, str], found: Discovery) -> dict[str, str]:

@@ -13,6 +13,7 @@ import yaml
 
 from sidecarctl.authoring import migrate
 from sidecarctl.authoring.discover import discover
+from sidecarctl.files.directory import Directory
 from sidecarctl.yamltext.edits import identical
 from tests.calls import count_calls
 from tests.command import run
@@ -221,6 +222,24 @@ def test_result_of_an_earlier_run_is_not_overwritten(folder: Path) -> None:
     assert "custom-shipper" in outcome.stderr
     assert (folder.parent / "sidecars/shipper/template.yaml").read_text() == "# mine\n"
     assert composition.read_text().startswith(before)
+
+
+@pytest.mark.parametrize("written", [0, 1, 2])
+def test_interrupted_run_leaves_no_composition_that_names_missing_sidecars(
+    written: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = {"sidecarctl.yaml": "rules\n", "sidecars/a/sidecar.yaml": "a\n", "sidecars/a/template.yaml": "b\n"}
+    replace, count = Directory.replace, iter(range(10))
+
+    def interrupt(directory: Directory, source: str, target: str) -> None:
+        if next(count) == written:
+            raise KeyboardInterrupt
+        replace(directory, source, target)
+
+    monkeypatch.setattr(Directory, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        migrate.write_files(tmp_path, texts)
+    assert not (tmp_path / "sidecarctl.yaml").exists()
 
 
 def test_written_library_passes_its_test_cases(folder: Path) -> None:
