@@ -104,8 +104,9 @@ def _settle(run: _Run, start: DocumentResult, steps: Sequence[DocumentStep]) -> 
             # In the first order, another sidecar took over what a person edited, and gave it up.
             return reordered.result
     for _ in range(_MOST_RUNS):
-        again = _try(replace(run.result, plans=(), kept=frozenset()), steps)
-        if again is None or (again.refused and _has_edit_conflict(again.result)):
+        # An error here is one of every later run, such as a position that is none in another mode.
+        again = _run_drafted(replace(run.result, plans=(), kept=frozenset()), steps)
+        if again.refused and _has_edit_conflict(again.result):
             break
         if again.refused:
             # A sidecar needs what another one gave up.
@@ -121,7 +122,7 @@ def _texts(result: DocumentResult) -> list[str]:
 
 
 def _try(start: DocumentResult, steps: Sequence[DocumentStep]) -> _Run | None:
-    """Run steps again; None for an error: a position can name a container that is not there yet."""
+    """Run steps in another order; None for an error: a position can name a container that is not there yet."""
     try:
         return _run_drafted(start, steps)
     except SidecarctlError:

@@ -41,7 +41,7 @@ def find_differences(library: LockedLibrary, home: Path) -> list[str]:
     try:
         data = read_small(sums, limits.LIBRARY_SIZE)
     except OSError as problem:
-        return [f"{sums.as_posix()}: cannot read it: {problem.strerror or problem}"]
+        return [_describe_unreadable(sums, problem)]
     text = data.replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape")
     if digest_of(text) != library.digest:
         return [f"{sums.as_posix()}: changed file; its digest is not that of {library.name} in the lock file"]
@@ -74,7 +74,7 @@ def check_aside(library: LockedLibrary, home: Path, aside: str, verb: str) -> No
 def _compare(directory: Path, wanted: Mapping[str, str]) -> list[str]:
     unreadable: list[OSError] = []
     present = _list_paths(directory, unreadable)
-    found = [f"{each.filename}: cannot read it: {each.strerror or each}" for each in unreadable]
+    found = [_describe_unreadable(Path(each.filename), each) for each in unreadable]
     found += [f"{(directory / path).as_posix()}: missing file" for path in wanted if path not in present]
     for path, is_link in present.items():
         file = directory / path
@@ -92,7 +92,7 @@ def _compare_file(file: Path, wanted: str) -> list[str]:
     try:
         data = read_small(file)
     except OSError as problem:
-        return [f"{shown}: cannot read it: {problem.strerror or problem}"]
+        return [_describe_unreadable(file, problem)]
     if hashlib.sha256(data).hexdigest() == wanted:
         return []
     if hashlib.sha256(data.replace(b"\r\n", b"\n")).hexdigest() == wanted:
@@ -115,18 +115,37 @@ def _list_paths(directory: Path, unreadable: list[OSError]) -> dict[str, bool]:
 
 
 def find_unlocked(home: Path, locked: Mapping[str, LockedLibrary]) -> list[str]:
-    """Return the libraries and links next to the vendored libraries that the lock file does not list, a line for each."""
+    """Return the libraries and links next to the vendored libraries that the lock file does not list, a line for each.
+
+    A directory that cannot be listed can have some, so it gets a line too.
+    """
+    libraries = home / LIBRARIES
     try:
-        entries = sorted((home / LIBRARIES).iterdir())
-    except OSError:
+        entries = sorted(libraries.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    others = (entry for entry in entries if entry.name not in locked)
-    return [f"{each.as_posix()}: not in the lock file" for each in others if each.is_symlink() or _has_library(each)]
+    except OSError as problem:
+        return [_describe_unreadable(libraries, problem)]
+    return [line for entry in entries if entry.name not in locked for line in _find_libraries(entry)]
 
 
-def _has_library(path: Path) -> bool:
-    """Return whether a directory has a sidecar, a vendored library, or a link to a directory, at any depth."""
-    return path.name == METADATA_FILE or any(
-        not {METADATA_FILE, SUMS_FILE}.isdisjoint(names) or any((Path(root) / each).is_symlink() for each in below)
-        for root, below, names in os.walk(path)
-    )
+def _find_libraries(path: Path) -> list[str]:
+    """Return a line for an entry that is a link, or has a sidecar, a vendored library, or a link to a directory at any depth.
+
+    Without any, return a line for each directory in it that cannot be listed.
+    """
+    unreadable: list[OSError] = []
+    if (
+        path.is_symlink()
+        or path.name == METADATA_FILE
+        or any(
+            not {METADATA_FILE, SUMS_FILE}.isdisjoint(names) or any((Path(root) / each).is_symlink() for each in below)
+            for root, below, names in os.walk(path, onerror=unreadable.append)
+        )
+    ):
+        return [f"{path.as_posix()}: not in the lock file"]
+    return [_describe_unreadable(Path(each.filename), each) for each in unreadable if path.is_dir()]
+
+
+def _describe_unreadable(path: Path, problem: OSError) -> str:
+    return f"{path.as_posix()}: cannot read it: {problem.strerror or problem}"

@@ -20,6 +20,7 @@ _HINTS: tuple[tuple[str, str], ...] = (
     ("found character '\\t'", _TABS),
     ("found a tab character", _TABS),
     ("cannot start any token", "quote the value, or indent with spaces if this is a tab"),
+    ("invalid Unicode character escape", "write the character itself: only JSON has pairs of escapes"),
     ("while scanning a quoted scalar", "close the quote"),
     ("while scanning an anchor", "use letters, digits, `-`, and `_` in anchor names"),
     (

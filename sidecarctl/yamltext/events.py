@@ -7,6 +7,7 @@ positions stay valid.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from itertools import chain
@@ -96,7 +97,12 @@ class EventSource:
 
 
 def _without_pairs(text: str) -> EventSource:
-    """Replace JSON surrogate pairs by the characters that they mean, padded to the same length."""
+    """Replace surrogate pairs in JSON by the characters that they mean, padded to the same length.
+
+    In other flow collections, the parser refuses them in double quotes, as that of the API server does; elsewhere they are text.
+    """
+    if not _PAIR.search(text) or not is_json(text):
+        return EventSource(text)
     filler = _unused(text)
 
     def one(found: re.Match[str]) -> str:
@@ -104,8 +110,16 @@ def _without_pairs(text: str) -> EventSource:
         meant = chr(0x10000 + (int(high, 16) - 0xD800) * 0x400 + int(low, 16) - 0xDC00)
         return found.group(1) + meant + filler * 11
 
-    changed = _PAIR.sub(one, text)
-    return EventSource(changed, {ord(filler): ""}) if changed != text else EventSource(text)
+    return EventSource(_PAIR.sub(one, text), {ord(filler): ""})
+
+
+def is_json(text: str) -> bool:
+    """Return whether a text is JSON, which can begin with a byte order mark."""
+    try:
+        json.loads(text.removeprefix("\ufeff"))
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _unused(text: str) -> str:

@@ -24,6 +24,7 @@ from sidecarctl.yamltext.edits import (
     identical,
 )
 from sidecarctl.yamltext.errors import LimitProblem, SyntaxProblem
+from sidecarctl.yamltext.events import is_json
 from sidecarctl.yamltext.insert import GroupedInserts, KeyPlace, group_inserts, insert_splices
 from sidecarctl.yamltext.insert_block import empty_value_text
 from sidecarctl.yamltext.lines import Splice, apply_splices, next_line
@@ -166,16 +167,7 @@ def _parse_fitting(result: str, text: str, root: Node, edits: Seq[Edit], keep_js
         return None
     if found is None or not identical(found.value, apply(root.value, edits)):
         return None
-    return None if keep_json and _is_json(text) and not _is_json(result) else found
-
-
-def _is_json(text: str) -> bool:
-    """Return whether a text is JSON."""
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
+    return None if keep_json and is_json(text) and not is_json(result) else found
 
 
 # What the parser takes for a line break or a blank in some places only.

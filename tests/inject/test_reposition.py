@@ -279,3 +279,28 @@ def test_sidecar_moves_behind_one_that_moves_in_the_same_run(tmp_path: Path) -> 
     write_version(tmp_path, "server", "2.0.0", start="after-init", startsAfter=["issuer"])
     rule = "[{name: issuer, position: last}, server]"
     assert order(render(tmp_path, rule, old)) == order(render(tmp_path, rule)) == ["migrate", "issuer", "server"]
+
+
+@pytest.mark.parametrize(
+    "order", ["[{name: one, position: {before: three}}, three]", "[three, {name: one, position: {before: three}}]"]
+)
+def test_position_that_a_new_mode_makes_impossible_is_refused_by_the_run_that_brings_it(
+    order: str, tmp_path: Path
+) -> None:
+    write_version(tmp_path, "one", "1.0.0", mode="classic")
+    write_version(tmp_path, "three", "1.0.0", mode="classic")
+    old = render(tmp_path, "[three]")
+    write_version(tmp_path, "three", "2.0.0", mode="native")
+    (tmp_path / "sidecarctl.yaml").write_text(COMPOSITION.replace("SIDECARS", order))
+    done = run("sidecarctl render -f -", tmp_path, stdin=old)
+    assert (done.code, done.stdout) == (2, "")
+    assert 'a classic sidecar cannot start before container "three"' in done.stderr
+
+
+def test_flow_manifest_gets_a_parameter_with_a_character_beyond_the_basic_plane(tmp_path: Path) -> None:
+    pod = "{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {containers: [{name: web, image: 'web:1'}]}}\n"
+    write_version(tmp_path, "one", "1.0.0")
+    new = write(tmp_path, "add one --set env[0].name=FACE --set env[0].value=😀", pod)
+    assert yaml.safe_load(new)["spec"]["initContainers"][0]["env"] == [{"name": "FACE", "value": "😀"}]
+    assert "in sync" in run("sidecarctl status --library lib -f -", tmp_path, stdin=new).stdout
+    assert write(tmp_path, "remove one", new) == pod

@@ -11,6 +11,7 @@ import pytest
 
 from sidecarctl.vendoring import verify
 from sidecarctl.vendoring.library_files import digest_of, format_sums
+from sidecarctl.vendoring.lock import read_lock
 from tests.vendoring.repository_kit import sidecarctl
 
 LIBRARY = "libraries/acme"
@@ -177,21 +178,35 @@ def test_extra_files_cost_the_same_each(tmp_path: Path, monkeypatch: pytest.Monk
     assert verify._list_paths(tmp_path, []) == {"a": False}
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs permissions")
-def test_directory_that_cannot_be_listed_is_an_error(acme: Path, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sidecarctl.vendoring.lock import read_lock
-    from sidecarctl.vendoring.verify import find_differences
+def refuse_to_list(ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no directory be listed whose path has an ending; root may list every one."""
+    for name in ("scandir", "listdir"):
 
+        def refuse(path: Any, listed: Callable[[Any], Any] = getattr(os, name)) -> Any:
+            if str(path).endswith(ending):
+                raise PermissionError(13, "Permission denied", str(path))
+            return listed(path)
+
+        monkeypatch.setattr(os, name, refuse)
+
+
+def test_directory_that_cannot_be_listed_is_an_error(acme: Path, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sidecarctl("library add acme ../acme", shop).code == 0
     (shop / "libraries/acme/hidden").mkdir()
-    scandir = os.scandir
-
-    def refuse(path: Any) -> Any:  # root may list every directory
-        if str(path).endswith("hidden"):
-            raise PermissionError(13, "Permission denied", str(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
+    refuse_to_list("hidden", monkeypatch)
     lock = read_lock(shop / "sidecarctl.lock")
-    (line,) = find_differences(lock.libraries["acme"], shop)
+    (line,) = verify.find_differences(lock.libraries["acme"], shop)
     assert line.endswith("libraries/acme/hidden: cannot read it: Permission denied")
+
+
+@pytest.mark.parametrize("hidden", ["libraries", "libraries/other", "libraries/other/deeper"])
+def test_directory_beside_the_libraries_that_cannot_be_listed_is_an_error(
+    hidden: str, acme: Path, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sidecarctl("library add acme ../acme", shop).code == 0
+    (shop / "libraries/other/deeper").mkdir(parents=True)
+    (shop / "libraries/notes.txt").write_text("notes\n")
+    assert verify.find_unlocked(shop, {"acme": read_lock(shop / "sidecarctl.lock").libraries["acme"]}) == []
+    refuse_to_list(hidden, monkeypatch)
+    (line,) = verify.find_unlocked(shop, {"acme": read_lock(shop / "sidecarctl.lock").libraries["acme"]})
+    assert line.endswith(f"/{hidden}: cannot read it: Permission denied")

@@ -120,7 +120,14 @@ def test_surrogate_pairs_in_json_are_read(parser: str) -> None:
     assert [(node.start, node.end) for node in walk(root)][1:3] == [(1, 4), (6, 22)]
 
 
+@pytest.mark.parametrize("value", ["'\\ud83d\\ude00'", "\\ud83d\\ude00", '"\\\\ud83d\\\\ude00"'])
+def test_surrogate_escapes_are_text_in_flow_collections_without_json(value: str, parser: str) -> None:
+    root = parse(f"{{a: {value}}}\n")
+    assert root is not None and root.value == {"a": "\\ud83d\\ude00"}
+
+
 REFUSED = [
+    ('{a: "\\ud83d\\ude00"}\n', "invalid Unicode", None, "write the character itself"),
     ("a: 1\n\tb: 2\n", "tab", 5, "spaces"),
     ("a:\n\t- b\n", "cannot start any token", 3, "spaces"),
     ("a: 'x\nb: 1\n", "unclosed quote", 3, "close the quote"),
