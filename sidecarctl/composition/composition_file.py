@@ -22,7 +22,8 @@ from sidecarctl.yamltext.stream import Document, split
 
 _SHOWN = 5
 _NO_COMPOSITION = "check the path: a composition contains `apiVersion: sidecarctl.dev/v1alpha1` and `kind: Composition`"
-_COMPOSITION = lazy_pattern("^[^#\n]*\\bkind[\"']?: *[\"']?Composition", re.MULTILINE)
+_COMPOSITION = lazy_pattern("^(?:[^#\n]*[{,])? *[\"']?kind[\"']?: *[\"']?Composition\\b", re.MULTILINE)
+_KIND = lazy_pattern(r"[A-Za-z]{1,63}")
 _API_VERSION = lazy_pattern("\\bapiVersion[\"']?: *[\"']?([^\\s\"',}]*)")
 
 
@@ -71,7 +72,7 @@ def read_file(path: Path) -> CompositionFile:
 def _looks_like_composition(text: str) -> bool:
     """Return whether a text that cannot be parsed seems to be a composition. Crossplane has a kind of this name too."""
     version = _API_VERSION.search(text)
-    return _COMPOSITION.search(text) is not None and (version is None or "sidecarctl" in version[1])
+    return _COMPOSITION.search(text) is not None and version is not None and "sidecarctl" in version[1]
 
 
 def choose_document(documents: Iterable[Document], name: str) -> Document:
@@ -122,19 +123,20 @@ def _validate(document: Document, path: PathTuple, value: Any) -> None:
     kind, api_version = value.get("kind"), str(value.get("apiVersion", "sidecarctl"))
     if not api_version.startswith("sidecarctl.dev/") and not (kind == "Composition" and "sidecarctl" in api_version):
         raise UsageError("the file is not a composition", where=str(document.locate(path)), hint=_NO_COMPOSITION)
-    if kind not in ("Composition", None):
+    if kind != "Composition":
+        found = f' "{kind}"' if isinstance(kind, str) and _KIND.fullmatch(kind) else ""
         raise UsageError(
-            f'invalid kind "{kind}": expected Composition',
-            where=str(document.locate((*path, "kind"))),
+            f"invalid kind{found}: expected Composition" if "kind" in value else "missing kind: expected Composition",
+            where=str(document.locate((*path, "kind") if "kind" in value else path)),
             hint=did_you_mean(str(kind), ["Composition"]) or "set `kind: Composition`, or check the path of the file",
         )
-    found = find_format_problems("composition", value)
-    if found:
-        lines = [_format_problem(str(problem), problem.path) for problem in found]
+    problems = find_format_problems("composition", value)
+    if problems:
+        lines = [_format_problem(str(problem), problem.path) for problem in problems]
         more = f" (and {len(lines) - _SHOWN} more)" if len(lines) > _SHOWN else ""
         raise UsageError(
             "; ".join(lines[:_SHOWN]) + more,
-            where=str(document.locate((*path, *found[0].path), on_key=found[0].on_key)),
+            where=str(document.locate((*path, *problems[0].path), on_key=problems[0].on_key)),
             hint="`sidecarctl schema composition` prints the schema",
         )
 

@@ -15,7 +15,8 @@ from sidecarctl.yamltext.style import FlowStyle, Style, cache_by_content
 
 # A plain scalar in block context: no leading indicator, and no character that ends it.
 _PLAIN = lazy_pattern(
-    r"(?:[^\W]|[\U00010000-\U0010ffff]|[/.$(+;=^<\\)]|[-?:](?=[^\s,\[\]{}]))[^\x00-\x1f\x7f-\xa0\ufeff\u2028\u2029\ud800-\udfff]*\Z"
+    r"(?:[^\W]|[\U00010000-\U0010ffff]|[/.$(+;=^<\\)]|[-?:](?=[^\s,\[\]{}]))"
+    r"[^\x00-\x1f\x7f-\xa0\ufeff\u2028\u2029\ud800-\udfff\ufffe\uffff]*\Z"
 )
 _PLAIN_ENDS = lazy_pattern(r":(?:\s|\Z)|\s#|\s\Z|^---|^\.\.\.")
 # Older libyaml refuses a colon inside a word.

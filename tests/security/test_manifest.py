@@ -321,6 +321,10 @@ def test_python_tag_has_no_effect(tag: str, tmp_path: Path) -> None:
         "apiVersion: apiextensions.crossplane.io/v1\nkind: Composition\nspec: {rules: geheim}\n",
         "apiVersion: apiextensions.crossplane.io/v1\nkind: Composition\nspec: geheim: x\n",
         "# kind: Composition\npassword: geheim: x\n",
+        "note: the kind: Composition of geheim\n",
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: {password: geheim}\n",
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: my geheim\n",
+        "apiVersion: sidecarctl.dev/v2\ngeheim: 1\nspec: geheim\n",
     ],
 )
 def test_included_file_that_is_not_a_composition_is_not_shown(secret: str, tmp_path: Path) -> None:

@@ -77,7 +77,22 @@ WORDS = [
         "--- a",
     ),
     *("...", "a\tb", "a\nb", "a\n", "\n", "a\n\n", " a\nb\n", "a\n b\n", "\ta\nb\n", "# a\nb", "---\na\n", "a \nb \n"),
-    *("\x07", "\x85", "\u2028a", "a\ufeff", "\ufeffa", "é", "😀", "\U0010ffff", "\ufffe", "a\r\nb", "a\rb", "\xa0"),
+    *(
+        "\x07",
+        "\x85",
+        "\u2028a",
+        "a\ufeff",
+        "\ufeffa",
+        "é",
+        "😀",
+        "\U0010ffff",
+        "\ufffe",
+        "a\ufffe",
+        "x\uffffy",
+        "a\r\nb",
+        "a\rb",
+        "\xa0",
+    ),
     "http://x:80/p?q#f",
 ]
 text = (
