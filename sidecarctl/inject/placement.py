@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from sidecarctl.catalog.fragment import Fragment
@@ -86,7 +87,8 @@ def find_container_index(workload: Workload, field: str, request: Request, recor
 def _find_requested_index(workload: Workload, field: str, request: Request, record: Record) -> int | None:
     """Return the index that the parameter `position` gives.
 
-    None without it, and for a present instance if the container that it names has gone since: an upgrade keeps the order.
+    None without it. An upgrade keeps the order if a recorded position is not possible now: the container that it names has
+    gone, or moved to the other list.
     """
     position = request.parameters.common.get("position")
     present = record.instances.get(request.instance)
@@ -95,6 +97,10 @@ def _find_requested_index(workload: Workload, field: str, request: Request, reco
     if present and present.parameters.get("position") == position and isinstance(position, Mapping):
         (name,) = position.values()
         if all(container.name != name for container in workload.containers):
+            return None
+        if request.changes is not None and "position" not in request.changes.given:
+            with suppress(UsageError):
+                return find_position(workload, field, position)
             return None
     return find_position(workload, field, position)
 

@@ -297,6 +297,25 @@ def test_position_that_a_new_mode_makes_impossible_is_refused_by_the_run_that_br
     assert 'a classic sidecar cannot start before container "three"' in done.stderr
 
 
+def test_upgrade_keeps_the_place_of_a_sidecar_whose_recorded_position_another_mode_made_impossible(
+    tmp_path: Path,
+) -> None:
+    write_version(tmp_path, "one", "1.0.0", mode="classic")
+    write_version(tmp_path, "three", "1.0.0", mode="classic")
+    old = write(tmp_path, "add three")
+    old = write(tmp_path, "add one --set one.position.before=three", old)
+    write_version(tmp_path, "three", "2.0.0", mode="native")
+    write_version(tmp_path, "one", "2.0.0", mode="classic")
+    alone = write(tmp_path, "upgrade three", old)
+    both = write(tmp_path, "upgrade", old)
+    assert order(both, "containers") == ["web", "one"]
+    assert write(tmp_path, "upgrade", alone) == both == write(tmp_path, "upgrade", both)
+    assert "in sync" in run("sidecarctl status --library lib -f -", tmp_path, stdin=both).stdout
+    assert write(tmp_path, "remove one three", both) == POD
+    explicit = run("sidecarctl upgrade one --library lib --set one.position.before=three -f -", tmp_path, stdin=both)
+    assert explicit.code == 2
+
+
 def test_flow_manifest_gets_a_parameter_with_a_character_beyond_the_basic_plane(tmp_path: Path) -> None:
     pod = "{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {containers: [{name: web, image: 'web:1'}]}}\n"
     write_version(tmp_path, "one", "1.0.0")
