@@ -22,6 +22,50 @@ from tests.manifests import stream, workload
 _OPTIONS = Options()
 _LONGEST = 7
 MODES = {"auto-instrumentation": ("init",)}  # supports no other
+# Pieces of values that readers, writers, and the record treat differently.
+_ODD = (
+    *(
+        "a",
+        "é",
+        "😀",
+        "\ufffe",
+        "\uffff",
+        "\ufeff",
+        "\u2028",
+        "\x85",
+        "\xa0",
+        "\t",
+        "\n",
+        "\r\n",
+        " ",
+        "\\ud83d\\ude00",
+        "\\n",
+        "\\",
+    ),
+    *(
+        "'",
+        '"',
+        ": ",
+        " #",
+        "- ",
+        ",",
+        "[",
+        "}",
+        "&a",
+        "*a",
+        "!t",
+        "|",
+        ">",
+        "%",
+        "@",
+        "~",
+        "---",
+        "<<",
+        "1e3",
+        "0x1",
+        "no",
+    ),
+)
 _NEEDED_BY_OTHERS = ("hook-sleep-too-long",)
 
 
@@ -91,7 +135,7 @@ def _remove_one(text: str, names: list[str]) -> tuple[str, Result]:
 
 def _add(text: str, rng: Random) -> tuple[str, Result]:
     name = rng.choice(sorted(parameters_of_cases()))
-    values = rng.choice(parameters_of_cases()[name])
+    values = {**rng.choice(parameters_of_cases()[name]), **_odd_variable(rng)}
     requests = build_requests(
         _catalog(), [name], {name: ParameterChanges(values)}, mode=rng.choice(MODES.get(name, ("", "", "classic")))
     )
@@ -101,12 +145,20 @@ def _add(text: str, rng: Random) -> tuple[str, Result]:
     return name, done
 
 
+def _odd_variable(rng: Random) -> dict[str, Any]:
+    """Return, one time in four, a variable of the sidecar's containers with an odd value."""
+    if rng.randrange(4):
+        return {}
+    value = "".join(rng.choices(_ODD, k=rng.randint(1, 6)))
+    return {"env": [{"name": rng.choice(("ODD", "ODD_2")), "value": value}]}
+
+
 def _upgrade(text: str, rng: Random) -> tuple[str, Result] | None:
     names = sorted({name for name in _instances(text) if name in parameters_of_cases()})
     if not names:
         return None
     name = rng.choice(names)
-    changes = {name: ParameterChanges(rng.choice(parameters_of_cases()[name]))}
+    changes = {name: ParameterChanges({**rng.choice(parameters_of_cases()[name]), **_odd_variable(rng)})}
     step = pipeline.make_upgrade_step(UpgradeRequest(_catalog(), {name: ""}, changes, "fail"), _OPTIONS)
     return name, pipeline.run(text, step, _OPTIONS)
 
