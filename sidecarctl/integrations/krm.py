@@ -218,7 +218,7 @@ def _find_outdated(given: ResourceList, walked: ProcessedDocuments) -> Iterator[
     named = {finding.place.file for finding in found if finding.place}
     texts = {item.file: item.text for item in given.items}
     for document in walked.documents:
-        if document.file not in named and document.text != texts[document.file]:
+        if document.file not in named and document.text != texts.get(document.file):
             message = f"{label_of(document.value)} is outdated"
             yield Finding(OUTDATED_RULE, message, help=_OUTDATED, place=document.locate(()))
 

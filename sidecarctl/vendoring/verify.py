@@ -130,21 +130,22 @@ def find_unlocked(home: Path, locked: Mapping[str, LockedLibrary]) -> list[str]:
 
 
 def _find_libraries(path: Path) -> list[str]:
-    """Return a line for an entry that is a link, or has a sidecar, a vendored library, or a link to a directory at any depth.
-
-    Without any, return a line for each directory in it that cannot be listed.
-    """
+    """Return a line for an entry with a library, or for each directory in it that cannot be listed."""
     unreadable: list[OSError] = []
-    if (
-        path.is_symlink()
-        or path.name == METADATA_FILE
-        or any(
-            not {METADATA_FILE, SUMS_FILE}.isdisjoint(names) or any((Path(root) / each).is_symlink() for each in below)
-            for root, below, names in os.walk(path, onerror=unreadable.append)
-        )
-    ):
+    if path.is_symlink() or _has_library(path, unreadable):
         return [f"{path.as_posix()}: not in the lock file"]
     return [_describe_unreadable(Path(each.filename), each) for each in unreadable if path.is_dir()]
+
+
+def _has_library(path: Path, unreadable: list[OSError]) -> bool:
+    """Return whether a directory has a sidecar, a vendored library, or a link to a directory, at any depth.
+
+    Appends the errors of directories that cannot be listed.
+    """
+    return path.name == METADATA_FILE or any(
+        not {METADATA_FILE, SUMS_FILE}.isdisjoint(names) or any((Path(root) / each).is_symlink() for each in below)
+        for root, below, names in os.walk(path, onerror=unreadable.append)
+    )
 
 
 def _describe_unreadable(path: Path, problem: OSError) -> str:
