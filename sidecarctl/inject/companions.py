@@ -257,4 +257,4 @@ def insert_companion(documents: list[Document], at: int, value: dict[str, Any], 
 
 
 def _json(value: dict[str, Any], newline: str) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False).replace("\n", newline) + newline
+    return emit.escape_json(json.dumps(value, indent=2, ensure_ascii=False)).replace("\n", newline) + newline

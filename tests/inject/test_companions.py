@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sidecarctl.inject.companions import companion_name
 from sidecarctl.kube.kinds import DEFAULT_KINDS
@@ -73,6 +75,24 @@ def test_comments_around_a_removed_companion_do_not_follow_json(tmp_path: Path) 
     (tmp_path / "web.yaml").write_text(text.replace("---\n", "---\n# before\n"))
     assert run("sidecarctl remove logger . -i", tmp_path).code == 0
     assert (tmp_path / "web.yaml").read_text() == f"{pod}---\n# before\n"
+
+
+@pytest.mark.parametrize("character", ["\x7f", "\x85", "\x9f", "\ufeff", "\ufffe", "\uffff", "\u2028", "😀"])
+def test_json_companion_means_what_the_template_wrote(character: str, tmp_path: Path) -> None:
+    entry = tmp_path / "lib" / "one"
+    entry.mkdir(parents=True)
+    content = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one"}, "data": {"k": f"a{character}b"}}
+    (entry / "template.yaml").write_text(json.dumps({"documents": [content]}))
+    (entry / "sidecar.yaml").write_text(
+        "apiVersion: sidecarctl.dev/v1alpha1\nkind: Sidecar\nmetadata: {name: one, version: 1.0.0, summary: One.}\n"
+        "spec: {engine: plain}\n"
+    )
+    containers = '[{"name": "web", "image": "web:1"}]'
+    pod = f'{{"apiVersion": "v1", "kind": "Pod", "metadata": {{"name": "web"}}, "spec": {{"containers": {containers}}}}}\n'
+    done = run("sidecarctl add one --library lib", tmp_path, stdin=pod)
+    assert done.code == 0, done.stderr
+    _, companion = yaml.safe_load_all(done.stdout)
+    assert companion["data"] == content["data"]
 
 
 @pytest.mark.parametrize("margin", ["", "  "])
