@@ -172,13 +172,14 @@ def targets(delivery: Delivery, done: Sequence[Done]) -> list[Path]:
 
 
 def is_directory_output(delivery: Delivery) -> bool:
-    """Return whether the output is a directory: it exists, ends in a separator, or there are several inputs."""
+    """Return whether the output is a directory: it exists, ends in a separator, or the input can be several files."""
+    from sidecarctl.files.walk import may_name_several
     from sidecarctl.files.write import is_directory
 
     return (
         is_directory(delivery.flags.output or "")
         or len(delivery.files) > 1
-        or any(Path(file).is_dir() for file in delivery.files)
+        or any(map(may_name_several, delivery.files))
     )
 
 

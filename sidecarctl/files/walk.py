@@ -91,6 +91,12 @@ def find_sources(
                 yield found
 
 
+def may_name_several(text: str) -> bool:
+    """Return whether an input path is a directory or a glob."""
+    path = Path(text)
+    return path.is_dir() or not (path.exists() or path.is_symlink() or _MAGIC.isdisjoint(text))
+
+
 def _expand(text: str, stdin_name: str, options: WalkOptions) -> Iterator[Source | Skipped]:
     if text == "-":
         yield Source(stdin_name)

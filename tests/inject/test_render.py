@@ -412,6 +412,19 @@ def test_prune_requires_an_output_directory(repo: Path) -> None:
     assert "--prune requires an output directory" in done(repo, "render -f k8s -i --prune", 2).stderr
 
 
+@pytest.mark.parametrize("inputs", ["-f 'k8s/web-*.yaml'", "-f 'k8s/web-1*'"])
+def test_output_of_a_glob_is_a_directory_with_a_list_of_outputs(repo: Path, inputs: str) -> None:
+    done(repo, f"render {inputs} -o new --prune")
+    first = tree(repo)
+    done(repo, f"render {inputs} -o new --prune")
+    assert tree(repo) == first
+    (repo / "k8s/web-10.yaml").write_bytes((repo / "k8s/web-1.yaml").read_bytes().replace(b"web-1", b"web-10"))
+    done(repo, f"render {inputs} -o new --prune")
+    (repo / "k8s/web-10.yaml").unlink()
+    done(repo, f"render {inputs} -o new --prune")
+    assert tree(repo) == first
+
+
 def test_prune_ignores_paths_outside_the_output_directory(repo: Path) -> None:
     (repo / "out").mkdir()
     (repo / "out" / ".sidecarctl-outputs").write_text(
