@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, count
@@ -23,6 +23,7 @@ from sidecarctl.kube import names
 from sidecarctl.kube.kinds import DEFAULT_KINDS, has_no_workload
 from sidecarctl.kube.workload import DEFAULT_CONTAINER_ANNOTATION, Container, Workload, as_mapping, workloads
 from sidecarctl.record import annotation as records
+from sidecarctl.record.annotation import Record
 from sidecarctl.record.paths import RecordError
 from sidecarctl.yamltext.edits import identical
 from sidecarctl.yamltext.stream import Document, split
@@ -97,10 +98,14 @@ class _Candidates:
     errors: list[InputError] = field(default_factory=list)
 
 
-def discover(texts: Iterable[tuple[str, str]], taken: Iterable[str] = ()) -> Discovery:
+# Containers that a composition adopts, by file and workload label.
+Adopted = Mapping[tuple[str, str], Set[str]]
+
+
+def discover(texts: Iterable[tuple[str, str]], taken: Iterable[str] = (), adopted: Adopted = {}) -> Discovery:  # noqa: B006
     """Search manifests, given as (file, text). A document that cannot be read does not hide the others.
 
-    `taken` are the names of sidecars that libraries have already.
+    `taken` are the names of sidecars that libraries have already. Containers in `adopted` are no pasted sidecars.
     """
     candidates = _Candidates()
     for file, text in texts:
@@ -110,7 +115,7 @@ def discover(texts: Iterable[tuple[str, str]], taken: Iterable[str] = ()) -> Dis
                 if _is_patch(workload):
                     candidates.partial += 1
                 else:
-                    _collect_candidates(workload, document, candidates)
+                    _collect_candidates(workload, document, adopted.get((file, workload.label), set()), candidates)
     by_image: dict[tuple[str, str], list[Candidate]] = {}
     for one in candidates.candidates:
         by_image.setdefault(_group_key(one), []).append(one)
@@ -174,12 +179,12 @@ def find_main_container(workload: Workload) -> Container | None:
     return None
 
 
-def _collect_candidates(workload: Workload, document: Document, candidates: _Candidates) -> None:
+def _collect_candidates(workload: Workload, document: Document, adopted: Set[str], candidates: _Candidates) -> None:
     try:
         record = records.read(workload)
     except RecordError:
         return
-    owned = {n for i in record.instances.values() for n in (*i.added.containers, *i.added.init_containers)}
+    owned = find_owned(record) | adopted
     apps = [c for c in workload.containers if c.role == "app" and c.name not in owned]
     main = find_main_container(replace(workload, classic=workload.classic | owned))
     for container in workload.containers:
@@ -200,6 +205,11 @@ def _collect_candidates(workload: Workload, document: Document, candidates: _Can
             candidates.candidates.append(found)
         elif len(apps) > 1:
             candidates.listed_first.append(found)
+
+
+def find_owned(record: Record) -> set[str]:
+    """Return the names of the containers that a record lists."""
+    return {n for i in record.instances.values() for n in (*i.added.containers, *i.added.init_containers)}
 
 
 def _find_unselectable(workload: Workload) -> tuple[PathTuple, str] | None:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sidecarctl.authoring.candidate import Candidate
-from sidecarctl.authoring.discover import Discovery, Group
+from sidecarctl.authoring.discover import Discovery, Group, find_owned
 from sidecarctl.authoring.parameter_names import unused_parameter_name
 from sidecarctl.authoring.test_cases import EXPECTED, FOLDER, INPUT, MANIFEST
 from sidecarctl.authoring.trial import Trial as Attempt
@@ -33,7 +34,8 @@ from sidecarctl.findings import PathTuple
 from sidecarctl.inject import pipeline
 from sidecarctl.inject.pipeline import Options
 from sidecarctl.kube.names import to_dns_label
-from sidecarctl.kube.workload import RECORD_ANNOTATION, as_list, as_mapping
+from sidecarctl.kube.workload import RECORD_ANNOTATION, as_list, as_mapping, workloads
+from sidecarctl.record import annotation as records
 from sidecarctl.results import field_text, plural
 from sidecarctl.yamltext import emit
 from sidecarctl.yamltext.edits import Edit, Insert
@@ -256,6 +258,23 @@ def build_cases(files: Mapping[str, str], found: Discovery) -> dict[str, str]:
             if text is not None:
                 case = f"{LIBRARY}/{group.name}/{FOLDER}/deployment"
                 out |= {f"{case}/{INPUT}": MANIFEST, f"{case}/{EXPECTED}": text}
+    return out
+
+
+def find_adopted(
+    texts: Iterable[tuple[str, str]], select: Callable[[str], Selection], options: Options
+) -> dict[tuple[str, str], set[str]]:
+    """Return the containers that a composition with `adopt` takes ownership of, by file and workload label.
+
+    Files for which it has errors have none: the check of the result reports them.
+    """
+    out: dict[tuple[str, str], set[str]] = {}
+    for file, text in texts:
+        with suppress(SidecarctlError):
+            result = pipeline.render(text, select(file), options, file)
+            for document in () if result.failed else split_readable(result.text, file, []):
+                for workload in workloads(document.value, options.kinds):
+                    out.setdefault((file, workload.label), set()).update(find_owned(records.read(workload)))
     return out
 
 

@@ -224,6 +224,15 @@ def test_result_of_an_earlier_run_is_not_overwritten(folder: Path) -> None:
     assert composition.read_text().startswith(before)
 
 
+def test_second_run_before_the_first_one_is_applied_writes_nothing(folder: Path) -> None:
+    assert run("sidecarctl adopt team", folder.parent).code == 0
+    written = {path: path.read_bytes() for path in folder.parent.rglob("*") if path.is_file()}
+    outcome = run("sidecarctl adopt team", folder.parent)
+    assert outcome.code == 0, outcome.stderr
+    assert {path: path.read_bytes() for path in folder.parent.rglob("*") if path.is_file()} == written
+    assert run("sidecarctl render -f team --adopt -i", folder.parent).code == 0
+
+
 @pytest.mark.parametrize("written", [0, 1, 2])
 def test_interrupted_run_leaves_no_composition_that_names_missing_sidecars(
     written: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

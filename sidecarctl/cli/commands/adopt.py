@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,8 +13,10 @@ from sidecarctl.errors import UsageError
 from sidecarctl.lazy_dataclass import replace
 
 if TYPE_CHECKING:
-    from sidecarctl.authoring.discover import Discovery
+    from sidecarctl.authoring.discover import Adopted, Discovery
     from sidecarctl.authoring.migrate import FileCheck
+    from sidecarctl.composition.select import Selection
+    from sidecarctl.inject.pipeline import Options
 
 _INPUTS = o.InputFlags()
 
@@ -46,12 +48,12 @@ def adopt(
 
     paths = [*path, *inputs.file] or ["."]
     target = _find_target(paths, output)
+    composition = target / FILE_NAME
     texts = read_texts(paths, target, inputs)
-    found = search(texts, paths, target)
+    found = search(texts, paths, target, find_adopted(composition, texts, kube_version))
     if not found.groups:
         console.report(adopt_report.render_nothing_found(found))
         return 0
-    composition = target / FILE_NAME
     present = read_source(Source(str(composition), composition)) if composition.is_file() else None
     files = migrate.build_files(found, Path(paths[0]).resolve().name, present.text if present else None)
     files |= migrate.build_cases(files, found)
@@ -64,17 +66,31 @@ def adopt(
     return 0
 
 
+def find_adopted(composition: Path, texts: Sequence[tuple[str, str]], kube_version: str | None) -> Adopted:
+    """Return the containers that `render --adopt` adopts with the present composition, none without one."""
+    from sidecarctl.authoring import migrate
+
+    return migrate.find_adopted(texts, *_prepare(composition, texts, kube_version)) if composition.is_file() else {}
+
+
 def check_files(composition: Path, texts: Sequence[tuple[str, str]], kube_version: str | None) -> list[FileCheck]:
     """Apply the composition to the manifests as `render --adopt` does, the command that the report names."""
     from sidecarctl.authoring import migrate
+
+    return migrate.check_files(texts, *_prepare(composition, texts, kube_version))
+
+
+def _prepare(
+    composition: Path, texts: Sequence[tuple[str, str]], kube_version: str | None
+) -> tuple[Callable[[str], Selection], Options]:
+    """Return a function from a file to the composition of `render --adopt`, and the pipeline options."""
     from sidecarctl.cli.build_request import prepare_selection, with_rules
     from sidecarctl.composition.model import load_composition
     from sidecarctl.composition.namespaces import NamespaceSelections
 
     written = load_composition(composition)
     chosen, options = prepare_selection(written, (), kube_version, EditFlags().validate, adopt=True)
-    options = with_rules(options, written, hooks=False)
-    return migrate.check_files(texts, NamespaceSelections(chosen, texts).select, options)
+    return NamespaceSelections(chosen, texts).select, with_rules(options, written, hooks=False)
 
 
 def _find_target(paths: Sequence[str], output: str | None) -> Path:
@@ -138,7 +154,7 @@ def read_texts(paths: Sequence[str], target: Path, flags: o.InputFlags = _INPUTS
     return [(source.name, read.text) for source, read in found.sources]
 
 
-def search(texts: Sequence[tuple[str, str]], paths: Sequence[str], target: Path) -> Discovery:
+def search(texts: Sequence[tuple[str, str]], paths: Sequence[str], target: Path, adopted: Adopted) -> Discovery:
     """Return the pasted sidecars, with names that no library of the composition has. Raise UsageError if there is no workload."""
     from sidecarctl.authoring import discover, migrate
     from sidecarctl.catalog.catalog import open_catalog
@@ -148,7 +164,7 @@ def search(texts: Sequence[tuple[str, str]], paths: Sequence[str], target: Path)
     composition = target / FILE_NAME
     present = load_composition(composition).libraries if composition.is_file() else ()
     libraries = [library for library in (target / migrate.LIBRARY, *present) if library.is_dir()]
-    found = discover.discover(texts, open_catalog(libraries).names())
+    found = discover.discover(texts, open_catalog(libraries).names(), adopted)
     if not found.workloads and not found.errors:
         raise UsageError(f"no workload found in {', '.join(paths)}", hint="name files or directories of manifests")
     return found
