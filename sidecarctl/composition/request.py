@@ -204,11 +204,31 @@ class Request:
             versions = (self.sidecar, None)
         return any(may_write_secrets(each, instance.parameters) for each in versions if each)
 
+    def leaves_secrets(self, wanted: Parameters) -> bool:
+        """Return whether secret parameters that were given earlier stay, although they are not recorded; `wanted` is given now."""
+        from sidecarctl.catalog.secret_parameters import hide_secrets
+
+        changes, schema = self.changes, self.sidecar.parameters
+        if changes is None or changes.reset or not has_secrets(schema):
+            return False
+        given = merge(dict(changes.shared), changes.given)
+        if hide_secrets(given, schema) != given and not wanted.secrets:  # given without a value
+            return False
+        return all(hide_secrets(each, schema) == each for each in map(_nest, changes.unset))
+
     def find_recorded(self, instance: Instance) -> Sidecar | None:
         """Return the recorded version of an instance's sidecar, None without libraries. Raises SidecarctlError if it is missing."""
         if (self.sidecar.name, self.sidecar.version) == (instance.sidecar, instance.version):
             return self.sidecar
         return self.catalog.find(f"{instance.sidecar}@{instance.version}") if self.catalog else None
+
+
+def _nest(key: str) -> Any:
+    """Return parameters that have a value at a dotted key only."""
+    value: Any = ""
+    for step in reversed(split_key(key)):
+        value = {step: value} if isinstance(step, str) else [value]
+    return value
 
 
 def _recorded_upstream(instance: Instance) -> int:

@@ -45,6 +45,7 @@ class Upgrade:
     parameters   recorded parameters that change
     known        False if what was written last time cannot be determined
     secret       the sidecar has a secret parameter, so values of fields are not shown
+    loses_secret True if a secret that the manifest has may be lost: the parameter is not given, and not recorded
     """
 
     planned: Plan
@@ -54,6 +55,7 @@ class Upgrade:
     parameters: tuple[FieldChange, ...] = ()
     known: bool = True
     secret: bool = False
+    loses_secret: bool = False
 
     @property
     def changes(self) -> bool:
@@ -91,7 +93,14 @@ def plan_upgrade(
         planned = plan_instance(around, left, wanted, kube_version, found)
     if planned.refused:
         return Upgrade(replace(planned, workload=workload, secrets=secrets))
-    new = render_plan(around, planned)
+    rendered = new = render_plan(around, planned)
+    loses_secret = False
+    if request.leaves_secrets(wanted.parameters):
+        from sidecarctl.inject.kept_secrets import keep_secrets
+
+        with_secrets = keep_secrets(workload, bare, record, request, kube_version, found, new)
+        new, loses_secret = with_secrets.rendering, with_secrets.lost and not secrets
+        planned = replace(planned, documents=tuple(new.companions.values()))
     base = find_base(workload, bare, record, request, kube_version, found, new)
     merge = Merge(request.on_conflict)
     merge.add(workload.template_path, part_of(base, None), workload.template, new.template)
@@ -104,7 +113,7 @@ def plan_upgrade(
         record=record,
         request=wanted,
         planned=planned.instance,
-        template=new.template,
+        template=rendered.template,
     )
     own_edits = reposition.add_moves(merge.edits)
     after = apply_at(workload, own_edits)
@@ -143,6 +152,7 @@ def plan_upgrade(
         tuple(diff_values(_without_new_secrets(recorded, request.sidecar), instance.parameters)),
         not isinstance(base, Unknown),
         secret,
+        loses_secret and bool(fields),
     )
 
 

@@ -293,6 +293,17 @@ declare(
     fix="Omit `upstreamPort`, or set it to the port of the next sidecar.",
 )
 declare(
+    "secret-not-recorded",
+    Severity.WARNING,
+    layer="composing",
+    what="An upgrade may have replaced the value of a secret parameter.",
+    why="""
+        Secret parameters (`writeOnly`) are not recorded. An upgrade that does not give one keeps its value in the manifest, if a
+        library still has the version that wrote it: what that version writes without it tells which fields have the value.
+    """,
+    fix="Give the parameter again with `--values`, or add the library that has the recorded version.",
+)
+declare(
     "retarget-skipped",
     Severity.WARNING,
     layer="composing",
