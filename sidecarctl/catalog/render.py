@@ -157,6 +157,8 @@ def _find_uses(sidecar: Sidecar, stamp: _Stamp) -> render_reuse.Uses:
     if known is not None:
         return render_reuse.Uses(frozenset(known["exact"]), frozenset(known["written"]))
     uses: render_reuse.Uses = _engine(sidecar).find_uses(sidecar)
+    if uses.written and render_reuse.files_hold_placeholder(sidecar.folder):
+        uses = uses.without_placeholders()
     if uses.exact is not None:
         render_cache.store(sidecar, {"exact": sorted(uses.exact), "written": sorted(uses.written)}, "uses")
     return uses

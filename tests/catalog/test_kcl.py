@@ -190,6 +190,15 @@ def test_template_whose_check_is_stopped_is_not_rendered(run: Run, monkeypatch: 
     assert requests == [False]
 
 
+@needs_kcl
+def test_own_text_of_a_template_that_equals_a_placeholder_stays(run: Run) -> None:
+    part = {"part.k": 'text = "zqcompanionqz"\n'}
+    template = (
+        'import .part\n_i = option("input")\ncontainers = [{name = _i.companion, image = "b", args = [part.text]}]\n'
+    )
+    assert run(spec=SPEC, kcl=template, **part).containers[0]["args"] == ["zqcompanionqz"]
+
+
 class _InterruptedOnce:
     """A pipe in which the first read is interrupted, as by Ctrl-C."""
 

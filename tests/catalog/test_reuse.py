@@ -192,6 +192,42 @@ def test_reused_rendering_equals_a_new_one(tmp_path: Path, name: str, prefix: st
     assert results[0] == results[1]
 
 
+OWN_TEXT = "containers: [{name: a, image: b, args: [{{ companion }}, TEXT]}]\n"
+
+
+@pytest.mark.parametrize("text", ["zqcompanionqz", "zqworkloadnameqz", "zqworkloadnamespaceqz"])
+@pytest.mark.parametrize("included", [False, True])
+def test_own_text_of_a_template_that_equals_a_placeholder_stays(
+    library: Path, find: Callable[[str], Sidecar], text: str, included: bool
+) -> None:
+    place = entry(library, jinja=OWN_TEXT.replace("TEXT", "{% include 'parts/text.j2' %}" if included else text))
+    (place / "parts").mkdir()
+    (place / "parts" / "text.j2").write_text(text)
+    sidecar = find("agent")
+    for name in ("web", "worker"):
+        assert render(sidecar, resolve(sidecar, {}), inputs(name)).containers[0]["args"] == [f"{name}-agent", text]
+
+
+def test_joined_text_of_a_template_that_equals_an_unused_placeholder_stays(
+    library: Path, find: Callable[[str], Sidecar]
+) -> None:
+    entry(library, jinja=OWN_TEXT.replace("TEXT", "{{ 'zqworkload' ~ 'nameqz' }}"))
+    sidecar = find("agent")
+    rendered = render(sidecar, resolve(sidecar, {}), inputs("web"))
+    assert rendered.containers[0]["args"] == ["web-agent", "zqworkloadnameqz"]
+
+
+def test_template_with_an_unreadable_file_renders_for_each_workload(
+    library: Path, find: Callable[[str], Sidecar], rendered: list[int]
+) -> None:
+    place = entry(library, jinja=WRITES)
+    (place / "broken").symlink_to(place / "nowhere")
+    sidecar = find("agent")
+    for name in ("web", "worker"):
+        assert render(sidecar, resolve(sidecar, {}), inputs(name)) == _fresh(sidecar, name)
+    assert rendered == [4]
+
+
 ENDLESS = (
     "{% set ns = namespace(x=[1]) %}{% for i in range(100000) %}{% set ns.x = [ns.x] %}{% endfor %}"
     "containers: [{name: a, image: b, args: [{{ companion }}]}]\n"
