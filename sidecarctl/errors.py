@@ -81,6 +81,10 @@ class TemplateRefusal(LibraryError):
         return TemplateRefusal(self.message, hint=f"{self.hint} (raised by the template at {self.where})", where=place)
 
 
+class TemplateStopped(LibraryError):
+    """A template was stopped at the limit of time or memory: a second rendering would take as long (exit 2)."""
+
+
 class InputError(SidecarctlError):
     """Input that cannot be read or parsed (exit 3)."""
 

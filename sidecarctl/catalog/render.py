@@ -25,7 +25,7 @@ from sidecarctl.catalog.fragment import (
 from sidecarctl.catalog.parameters import Parameters
 from sidecarctl.catalog.render_reuse import Looked
 from sidecarctl.catalog.sidecar import Sidecar
-from sidecarctl.errors import LibraryError, SidecarctlError, TemplateRefusal, UsageError
+from sidecarctl.errors import LibraryError, SidecarctlError, TemplateRefusal, TemplateStopped, UsageError
 from sidecarctl.findings import shorten
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.lazy_pattern import lazy_pattern
@@ -105,11 +105,16 @@ _renderings: dict[_Key, render_reuse.ReusableFragment | None] = {}
 
 
 def _render_with_placeholders(sidecar: Sidecar, parameters: Parameters, data: Mapping[str, Any], key: _Key) -> None:
-    """Remember the fragment with the placeholders in the data, or None if the template does not support them."""
+    """Remember the fragment with the placeholders in the data, or None if the template does not support them.
+
+    Raise TemplateStopped: a rendering without placeholders would be stopped too.
+    """
     try:
         if render_reuse.holds_placeholder("".join((key[2], key[3]))):
             raise LibraryError("the inputs contain a placeholder")
         form = render_reuse.ReusableFragment.of(_load_or_render(sidecar, parameters, data, key))
+    except TemplateStopped:
+        raise
     except (SidecarctlError, Looked):
         _remember(key, None)
     else:
@@ -152,6 +157,8 @@ def _find_uses(sidecar: Sidecar, stamp: _Stamp) -> render_reuse.Uses:
     if known is not None:
         return render_reuse.Uses(frozenset(known["exact"]), frozenset(known["written"]))
     uses: render_reuse.Uses = _engine(sidecar).find_uses(sidecar)
+    if uses.written and render_reuse.files_hold_placeholder(sidecar.folder):
+        uses = uses.without_placeholders()
     if uses.exact is not None:
         render_cache.store(sidecar, {"exact": sorted(uses.exact), "written": sorted(uses.written)}, "uses")
     return uses

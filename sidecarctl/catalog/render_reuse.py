@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
+from sidecarctl.catalog.entry_files import CASES, list_files
 from sidecarctl.catalog.fragment import Fragment
+from sidecarctl.files.sources import read_small
 from sidecarctl.lazy_dataclass import dataclass, field_names, replace
 from sidecarctl.yamltext.scalars import reads_as_itself
 
@@ -66,6 +69,10 @@ class Uses:
     exact: frozenset[str] | None = None
     written: frozenset[str] = frozenset()
 
+    def without_placeholders(self) -> Uses:
+        """Return the uses of a template that is rendered for each value of its inputs."""
+        return self if self.exact is None else Uses(self.exact | self.written)
+
 
 def look_up(inputs: Mapping[str, Any], name: str) -> Any:
     """Return the input with a dotted name."""
@@ -98,6 +105,16 @@ def inputs_key(uses: Uses, inputs: Mapping[str, Any], placeholders: Mapping[str,
 def holds_placeholder(text: str) -> bool:
     """Return True if an input contains the text of a placeholder."""
     return _PLACEHOLDER.search(text) is not None
+
+
+def files_hold_placeholder(folder: Path) -> bool:
+    """Return True if a file that the template in a directory can read contains the text of a placeholder, or is unreadable."""
+    try:
+        # Latin-1 keeps the ASCII text of every file, also of one that is not UTF-8.
+        files = (read_small(Path(file)).decode("latin-1") for _, file in list_files(str(folder), CASES))
+        return any(map(holds_placeholder, files))
+    except OSError:
+        return True
 
 
 def insert_placeholders(inputs: Mapping[str, Any], placeholders: Mapping[str, str]) -> dict[str, Any]:
@@ -200,6 +217,8 @@ def _replace_placeholders(value: Any, placeholders: Mapping[str, str]) -> Any:
     if isinstance(value, str):
         if "zq" not in value or not _PLACEHOLDER.search(value):
             return value
+        if not placeholders.keys() >= {*_PLACEHOLDER.findall(value)}:  # the template joined such a text itself
+            raise _Ambiguous
         text = _PLACEHOLDER.sub(lambda found: placeholders[found.group()], value)
         if not reads_as_itself(text) or (len(text) > _LABEL_LENGTH >= len(value)):
             raise _Ambiguous

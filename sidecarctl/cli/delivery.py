@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,12 +30,14 @@ class Mirror:
     prune        delete files that an earlier run wrote to the output directory and this run does not
     label        what the output is compared with: `composition web`
     keeps_edits  whether fields of sidecars that people edited stay
+    files        the files of the composition, which no output may replace
     """
 
     closing: Callable[[Sequence[Result]], Sequence[Finding]]
     prune: bool = False
     label: str = "the composition"
     keeps_edits: bool = True
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def without_outputs(delivery: Delivery) -> InputOptions:
 def targets(delivery: Delivery, done: Sequence[Done]) -> list[Path]:
     """Return the output path of each result: the output file, or a path below the output directory.
 
-    Raises OutputError for a link in that directory that leads out of it.
+    Raises OutputError for a link in that directory that leads out of it, UsageError for a file of the composition.
     """
     assert delivery.flags.output
     target = Path(delivery.flags.output)
@@ -157,6 +159,7 @@ def targets(delivery: Delivery, done: Sequence[Done]) -> list[Path]:
     if not (
         delivery.several or is_directory(delivery.flags.output) or (delivery.mirror and is_directory_output(delivery))
     ):
+        _check_composition_stays(delivery, {os.path.realpath(target): target})
         return [target]
     from sidecarctl.files.directory import check_inside
 
@@ -168,7 +171,17 @@ def targets(delivery: Delivery, done: Sequence[Done]) -> list[Path]:
         if real in taken:
             raise UsageError(f"{one.source.name} and {taken[real]} have the same output {path}")
         taken[real] = one.source.name
+    _check_composition_stays(delivery, dict(zip(taken, paths)))
     return paths
+
+
+def _check_composition_stays(delivery: Delivery, paths: Mapping[str, Path]) -> None:
+    """Raise UsageError for an output that is a file of the composition. `paths`: outputs by their real paths."""
+    for real in map(os.path.realpath, delivery.mirror.files if delivery.mirror else ()):
+        if real in paths:
+            raise UsageError(
+                f"{paths[real]} is a file of the composition: the result would replace it", hint="choose another output"
+            )
 
 
 def is_directory_output(delivery: Delivery) -> bool:

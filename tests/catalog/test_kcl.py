@@ -161,6 +161,44 @@ def test_too_little_memory_is_not_taken_for_a_slow_template(run: Run, monkeypatc
     kcl._worker.stop()
 
 
+@needs_kcl
+def test_template_that_is_stopped_at_a_limit_is_not_rendered_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests: list[object] = []
+    whole = kcl._Worker.ask
+
+    def counting(worker: kcl._Worker, request: Any) -> Any:
+        requests.append("input" in request)
+        return whole(worker, request)
+
+    monkeypatch.setattr(kcl._Worker, "ask", counting)
+    with pytest.raises(LibraryError, match="KCL crashed"):
+        run(spec=SPEC, kcl='f = lambda n {\n    f(n + 1)\n}\n_i = option("input")\nx = f(1)\ny = _i.companion\n')
+    assert requests == [False, True]
+
+
+@needs_kcl
+def test_template_whose_check_is_stopped_is_not_rendered(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests: list[object] = []
+
+    def stopped(worker: kcl._Worker, request: Any) -> Any:
+        requests.append("input" in request)
+        return {"error": "run time exceeds 10 s", "where": "", "kind": "slow"}
+
+    monkeypatch.setattr(kcl._Worker, "ask", stopped)
+    with pytest.raises(LibraryError, match="run time exceeds 10 s"):
+        run(spec=SPEC, kcl="a = 1\n")
+    assert requests == [False]
+
+
+@needs_kcl
+def test_own_text_of_a_template_that_equals_a_placeholder_stays(run: Run) -> None:
+    part = {"part.k": 'text = "zqcompanionqz"\n'}
+    template = (
+        'import .part\n_i = option("input")\ncontainers = [{name = _i.companion, image = "b", args = [part.text]}]\n'
+    )
+    assert run(spec=SPEC, kcl=template, **part).containers[0]["args"] == ["zqcompanionqz"]
+
+
 class _InterruptedOnce:
     """A pipe in which the first read is interrupted, as by Ctrl-C."""
 

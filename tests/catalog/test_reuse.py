@@ -12,13 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from library_kit import entry, inputs
 
+from sidecarctl import limited_worker
 from sidecarctl.catalog import render as rendering
 from sidecarctl.catalog.catalog import open_catalog
 from sidecarctl.catalog.engines import jinja
 from sidecarctl.catalog.parameters import resolve
 from sidecarctl.catalog.render import render
 from sidecarctl.catalog.sidecar import Sidecar
-from sidecarctl.errors import SidecarctlError
+from sidecarctl.errors import LibraryError, SidecarctlError
 
 WRITES = """\
 {% set owner = workload.name or instance %}
@@ -189,6 +190,85 @@ def test_reused_rendering_equals_a_new_one(tmp_path: Path, name: str, prefix: st
         except Exception as error:
             results.append(str(error))
     assert results[0] == results[1]
+
+
+OWN_TEXT = "containers: [{name: a, image: b, args: [{{ companion }}, TEXT]}]\n"
+
+
+@pytest.mark.parametrize("text", ["zqcompanionqz", "zqworkloadnameqz", "zqworkloadnamespaceqz"])
+@pytest.mark.parametrize("included", [False, True])
+def test_own_text_of_a_template_that_equals_a_placeholder_stays(
+    library: Path, find: Callable[[str], Sidecar], text: str, included: bool
+) -> None:
+    place = entry(library, jinja=OWN_TEXT.replace("TEXT", "{% include 'parts/text.j2' %}" if included else text))
+    (place / "parts").mkdir()
+    (place / "parts" / "text.j2").write_text(text)
+    sidecar = find("agent")
+    for name in ("web", "worker"):
+        assert render(sidecar, resolve(sidecar, {}), inputs(name)).containers[0]["args"] == [f"{name}-agent", text]
+
+
+def test_joined_text_of_a_template_that_equals_an_unused_placeholder_stays(
+    library: Path, find: Callable[[str], Sidecar]
+) -> None:
+    entry(library, jinja=OWN_TEXT.replace("TEXT", "{{ 'zqworkload' ~ 'nameqz' }}"))
+    sidecar = find("agent")
+    rendered = render(sidecar, resolve(sidecar, {}), inputs("web"))
+    assert rendered.containers[0]["args"] == ["web-agent", "zqworkloadnameqz"]
+
+
+def test_template_with_an_unreadable_file_renders_for_each_workload(
+    library: Path, find: Callable[[str], Sidecar], rendered: list[int]
+) -> None:
+    place = entry(library, jinja=WRITES)
+    (place / "broken").symlink_to(place / "nowhere")
+    sidecar = find("agent")
+    for name in ("web", "worker"):
+        assert render(sidecar, resolve(sidecar, {}), inputs(name)) == _fresh(sidecar, name)
+    assert rendered == [4]
+
+
+ENDLESS = (
+    "{% set ns = namespace(x=[1]) %}{% for i in range(100000) %}{% set ns.x = [ns.x] %}{% endfor %}"
+    "containers: [{name: a, image: b, args: [{{ companion }}]}]\n"
+)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_template_that_is_stopped_at_the_time_limit_is_not_rendered_again(
+    library: Path, find: Callable[[str], Sidecar], rendered: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIDECARCTL_MAX_SECONDS", "1")
+    entry(library, jinja=ENDLESS)
+    sidecar = find("agent")
+    with pytest.raises(LibraryError, match="run time exceeds 1 s"):
+        render(sidecar, resolve(sidecar, {}), inputs("web"))
+    assert rendered == [1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_template_that_runs_out_of_memory_is_not_rendered_again(
+    library: Path, find: Callable[[str], Sidecar], rendered: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIDECARCTL_MAX_MEMORY", "100")
+    limited_worker._child.stop()
+    lists = "".join(f"{{% set l{number} = range(90000) | list %}}" for number in range(400))
+    entry(library, jinja=f"{lists}containers: [{{name: a, image: b, args: [{{{{ companion }}}}]}}]\n")
+    sidecar = find("agent")
+    with pytest.raises(LibraryError, match=r"out of memory|memory exceeds"):
+        render(sidecar, resolve(sidecar, {}), inputs("web"))
+    limited_worker._child.stop()
+    assert rendered == [1]
+
+
+def test_template_with_another_error_is_rendered_again(
+    library: Path, find: Callable[[str], Sidecar], rendered: list[int]
+) -> None:
+    entry(library, jinja="{% if workload.name %}{{ fail('no ' ~ workload.name) }}{% endif %}\n")
+    sidecar = find("agent")
+    with pytest.raises(LibraryError, match="no web"):
+        render(sidecar, resolve(sidecar, {}), inputs("web"))
+    assert rendered == [2]
 
 
 def test_renders_again_after_an_edit(library: Path, find: Callable[[str], Sidecar]) -> None:

@@ -451,6 +451,49 @@ def test_output_directory_with_all_inputs_is_an_error_that_says_so(repo: Path, o
     assert "choose an output directory without inputs, or use --in-place" in outcome.stderr
 
 
+LAYERS = {
+    "sidecarctl.yaml": COMPOSITION.replace("spec:\n", "spec:\n  include: [base.yaml]\n"),
+    "base.yaml": "apiVersion: sidecarctl.dev/v1alpha1\nkind: Composition\nmetadata: {name: base}\nspec: {kubeVersion: '1.33'}\n",
+}
+
+
+def write_layers(repo: Path) -> None:
+    for name, text in LAYERS.items():
+        (repo / name).write_text(text)
+
+
+@pytest.mark.parametrize("output", [*LAYERS, "./k8s/../base.yaml", "link.yaml"])
+@pytest.mark.parametrize("option", ["", " --diff", " --keep-going"])
+def test_output_that_is_a_file_of_the_composition_is_refused(repo: Path, output: str, option: str) -> None:
+    write_layers(repo)
+    (repo / "link.yaml").symlink_to("base.yaml")
+    outcome = done(repo, f"render -f k8s/web-1.yaml -o {output}{option}", 2)
+    assert f"{Path(output)} is a file of the composition: the result would replace it" in outcome.stderr
+    assert "choose another output" in outcome.stderr
+    assert outcome.stdout == ""
+    assert {name: (repo / name).read_text() for name in LAYERS} == LAYERS
+
+
+@pytest.mark.parametrize("name", ["platform.yaml", "base.yaml"])
+def test_output_directory_in_which_a_file_is_one_of_the_composition_is_refused(repo: Path, name: str) -> None:
+    (repo / "deploy").mkdir()
+    write_layers(repo / "deploy")
+    (repo / "deploy/sidecarctl.yaml").rename(repo / "deploy/platform.yaml")
+    before = tree(repo / "deploy")
+    (repo / "k8s" / name).write_text(DEPLOYMENT.replace("NAME", "web-3"))
+    outcome = done(repo, "render -c deploy/platform.yaml -f k8s -o deploy", 2)
+    assert f"deploy/{name} is a file of the composition: the result would replace it" in outcome.stderr
+    assert tree(repo / "deploy") == before
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_export_does_not_replace_a_file_of_the_composition(repo: Path, name: str) -> None:
+    write_layers(repo)
+    outcome = done(repo, f"export --to json-patch -f k8s -o {name}", 3)
+    assert f"{name} already exists, and no export wrote it; no files written" in outcome.stderr
+    assert {name: (repo / name).read_text() for name in LAYERS} == LAYERS
+
+
 def test_directory_with_files_of_the_composition_only_is_an_error_that_says_so(repo: Path) -> None:
     (repo / "deploy").mkdir()
     (repo / "sidecarctl.yaml").rename(repo / "deploy/web.yaml")

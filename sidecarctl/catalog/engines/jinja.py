@@ -15,7 +15,7 @@ from sidecarctl.catalog.engines.jinja_sandbox import Environment, environment_of
 from sidecarctl.catalog.render_reuse import PLACEHOLDERS, Looked, Placeholder, Uses
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.catalog.template_functions import Refusal, TemplateFailure
-from sidecarctl.errors import LibraryError, TemplateRefusal, did_you_mean
+from sidecarctl.errors import LibraryError, TemplateRefusal, TemplateStopped, did_you_mean
 
 _INPUTS = frozenset(("params", "instance", "companion", "workload", "targets", "containers", "kube", "mode"))
 _REFERENCES = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
@@ -34,9 +34,12 @@ def render(sidecar: Sidecar, inputs: Mapping[str, Any]) -> str:
     if "looked" in answer:
         raise Looked
     if "message" in answer:
-        kind = TemplateRefusal if answer["refused"] else LibraryError
+        kind = _ERRORS.get(answer["kind"], LibraryError)
         raise kind(answer["message"], hint=answer["hint"], where=answer["where"])
     return str(answer["text"])
+
+
+_ERRORS = {kind.__name__: kind for kind in (TemplateRefusal, TemplateStopped)}
 
 
 def _run_limited(function: Callable[[Any], Any], argument: Any, sidecar: Sidecar) -> Any:
@@ -46,7 +49,7 @@ def _run_limited(function: Callable[[Any], Any], argument: Any, sidecar: Sidecar
         return run_limited(function, argument)
     except LimitExceeded as problem:
         message, _, hint = str(problem).partition("; ")
-        raise LibraryError(f"template error: {message}", where=str(sidecar.template), hint=hint) from None
+        raise TemplateStopped(f"template error: {message}", where=str(sidecar.template), hint=hint) from None
 
 
 def render_answer(request: tuple[Sidecar, Mapping[str, Any]]) -> dict[str, Any]:
@@ -56,8 +59,7 @@ def render_answer(request: tuple[Sidecar, Mapping[str, Any]]) -> dict[str, Any]:
     except Looked:
         return {"looked": True}
     except LibraryError as error:
-        refused = isinstance(error, TemplateRefusal)
-        return {"message": error.message, "hint": error.hint, "where": error.where, "refused": refused}
+        return {"message": error.message, "hint": error.hint, "where": error.where, "kind": type(error).__name__}
 
 
 def render_here(request: tuple[Sidecar, Mapping[str, Any]]) -> str:
@@ -85,7 +87,7 @@ def render_here(request: tuple[Sidecar, Mapping[str, Any]]) -> str:
         ) from None
     except MemoryError as error:
         hint = f"render less: shorten loops and the text that they repeat; {limits.MEMORY.way_out}"
-        raise LibraryError("template ran out of memory", where=_locate(error, sidecar), hint=hint) from None
+        raise TemplateStopped("template ran out of memory", where=_locate(error, sidecar), hint=hint) from None
     except Exception as error:  # a template can raise anything
         kind = TemplateRefusal if isinstance(error, Refusal) else LibraryError
         raise kind(_describe(error), where=_locate(error, sidecar), hint=_hint(error, environment)) from None

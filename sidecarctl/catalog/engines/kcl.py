@@ -18,7 +18,7 @@ from sidecarctl import limits, watchdog
 from sidecarctl.catalog.entry_files import check_depth, list_files, read_text
 from sidecarctl.catalog.render_reuse import Placeholder, Uses
 from sidecarctl.catalog.sidecar import Sidecar
-from sidecarctl.errors import LibraryError, TemplateRefusal, UsageError
+from sidecarctl.errors import LibraryError, TemplateRefusal, TemplateStopped, UsageError
 from sidecarctl.turn import Turn
 from sidecarctl.yamltext.scalars import to_integer
 
@@ -52,6 +52,8 @@ def find_uses(sidecar: Sidecar) -> Uses:
     """Return the inputs that the template may inspect or print; empty if they are unknown."""
     try:
         found = _request(sidecar)["uses"]
+    except TemplateStopped:
+        raise
     except LibraryError:
         return Uses()  # rendering reports the error
     return Uses() if found is None else Uses(frozenset(found["exact"]), frozenset(found["written"]))
@@ -80,6 +82,7 @@ _HINTS: dict[str, limits.Limit | str] = {
     "crashed": limits.MEMORY,
     "refused": "compute the value in the template, or take it as a parameter",
 }
+_STOPPED = ("slow", "crashed")  # the worker ended
 
 
 def _request(sidecar: Sidecar, **more: Any) -> dict[str, Any]:
@@ -104,7 +107,8 @@ def _request(sidecar: Sidecar, **more: Any) -> dict[str, Any]:
         kind = "unsafe template operation" if answer["kind"] == "refused" else "template error"
         way_out = _HINTS.get(answer["kind"], "")
         hint = way_out.way_out if isinstance(way_out, limits.Limit) else way_out
-        raise LibraryError(f"{kind}: {answer['error']}", where=where, hint=hint)
+        error = TemplateStopped if answer["kind"] in _STOPPED else LibraryError
+        raise error(f"{kind}: {answer['error']}", where=where, hint=hint)
     return answer
 
 

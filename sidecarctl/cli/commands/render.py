@@ -67,6 +67,7 @@ def render(
             prune,
             f"composition {selection.composition.name}",
             keeps_edits=not enforce and selection.composition.on_conflict != "enforce",
+            files=selection.composition.files,
         ),
         retarget=retarget or selection.composition.retarget,
     )
