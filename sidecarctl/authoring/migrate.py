@@ -294,8 +294,8 @@ def check_files(
         except SidecarctlError as error:
             out.append(FileCheck(file, False, (error.message,), failed=True))
             continue
-        if not result.changes and not result.failed:
-            continue
+        if result.errors or (not result.changes and not result.failed):
+            continue  # the search reported the errors
         notes = [f.message for f in result.findings if f.severity.value == "error" or f.rule == "adopted-differs"]
         notes += (f"{change.label} is skipped: {change.skipped}" for change in result.changes if change.skipped)
         if not _only_record_added(text, result.text):

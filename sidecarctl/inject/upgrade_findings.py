@@ -13,7 +13,6 @@ from sidecarctl.inject.field_changes import format_value
 from sidecarctl.inject.merge import ENFORCE, FAIL, Conflict, Unknown
 from sidecarctl.inject.upgrade import Upgrade
 from sidecarctl.kube.workload import Workload, as_mapping
-from sidecarctl.lazy_dataclass import replace
 from sidecarctl.record.paths import record_path
 from sidecarctl.results import ABSENT
 from sidecarctl.yamltext.stream import Document
@@ -55,9 +54,8 @@ def _conflict_finding(
         field = f"{companion.identity}{'.' if field else ''}{field}"
     enforced = request.on_conflict == ENFORCE
     message = f"edited value of {field} is overwritten" if enforced else _message(field, conflict, upgrade, sidecar)
-    place, values = document.locate(path), _describe_values(conflict, upgrade, sidecar)
-    if upgrade.secret:  # the line may have the value of one
-        place, values = replace(place, line_text=""), ""
+    # The line may have the value of a secret.
+    values = "" if upgrade.secret else _describe_values(conflict, upgrade, sidecar)
     return Finding(
         OVERWRITTEN_RULE if enforced else CONFLICT_RULE,
         message,
@@ -66,7 +64,8 @@ def _conflict_finding(
         why=values,
         help=_HELP[request.on_conflict],
         workload=workload.label,
-        place=place,
+        place=document.locate(path) if companion and not companion.path else None,
+        hides_line=upgrade.secret,
         source=f"sidecar {request.sidecar.name}@{request.sidecar.version}",
     )
 

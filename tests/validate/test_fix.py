@@ -287,6 +287,27 @@ def test_refuses_only_one_of_two_missing_requests(tmp_path: Path) -> None:
     assert refusals(tmp_path, SIDECAR, "--memory-request 32Mi") == ["requires --cpu-request too"]
 
 
+@pytest.mark.parametrize(
+    "resources",
+    [
+        *("{limits: {memory: {a: b}}}", "{limits: {memory: [a]}}", "{limits: [a]}", "{limits: x}", "[]", "x", "5"),
+        *("{requests: {cpu: {a: b}}}", "{requests: [a]}", "{requests: x}", "{requests: {memory: []}}"),
+    ],
+)
+@pytest.mark.parametrize("volume", ["{sizeLimit: {a: b}}", "[]", "x"])
+def test_leaves_resources_of_an_unexpected_type(resources: str, volume: str, tmp_path: Path) -> None:
+    text = (
+        "apiVersion: ${API}\nkind: Pod\nmetadata: {name: web}\nspec:\n"  # types of an unknown version are not checked
+        f"  volumes: [{{name: v, emptyDir: {volume}}}]\n"
+        "  containers: [{name: web, image: registry.example/web:1.0.0}]\n"
+        "  initContainers:\n"
+        f"  - {{name: a, image: registry.example/a:1.0.0, restartPolicy: Always, resources: {resources}}}\n"
+    )
+    flags = "--size-limit 1Gi --memory-limit 64Mi --cpu-request 10m --memory-request 32Mi"
+    done = run(f"sidecarctl validate --fix {flags}", tmp_path, stdin=text)
+    assert done.code in (0, 1), done.stderr
+
+
 def test_refuses_memory_limit_below_request(tmp_path: Path) -> None:
     text = SIDECAR.replace("    security", "    resources: {requests: {cpu: 1, memory: 1Gi}}\n    security")
     assert fixed(tmp_path, text, "--memory-limit 64Mi") == text

@@ -193,9 +193,14 @@ def _field(path: PathTuple) -> str:
 
 
 def _edit(document: Document, path: PathTuple, amount: str, description: str) -> Edit:
-    """Return the edit that replaces an existing value, such as 0 or "", or inserts a new one."""
-    exists = value_at(document.value, path) is not None
-    return Replace(path, amount, description) if exists else Insert(path, amount, description)
+    """Return the edit that replaces an existing value, such as 0 or "", or inserts a new one.
+
+    Raises EditRefused for a mapping or list: without a known apiVersion, the types of values are not checked.
+    """
+    present = value_at(document.value, path)
+    if isinstance(present, (dict, list)):
+        raise EditRefused("the value is not a resource quantity", path)
+    return Insert(path, amount, description) if present is None else Replace(path, amount, description)
 
 
 def remove_duplicate_item(finding: Finding, document: Document, context: FixContext) -> Fix | None:
