@@ -31,6 +31,8 @@ from sidecarctl.report import diff, machine, status, summary, text
 from sidecarctl.report.graph import svg, tree
 from sidecarctl.results import Report
 from sidecarctl.validate.check_files import SourceText, validate_texts
+from sidecarctl.validate.fix.apply import fix_texts
+from sidecarctl.validate.fix.fixers import FixValues
 from sidecarctl.validate.rule_selection import select_rules
 from sidecarctl.yamltext.edits import EditRefused
 from sidecarctl.yamltext.lines import BREAK
@@ -159,8 +161,11 @@ def _check_recorded(given: str, done: Result, requests: list[Request], options: 
     return f"recorded {_rules(done.findings)} {_rules(gone.findings)}"
 
 
+_FIX_VALUES = FixValues("1Gi", "64Mi", "10m", "32Mi")
+
+
 def reports_layer(data: bytes, seed: int) -> str:
-    """Run the commands that only read: `validate` in two of its formats, `status`, and `graph`."""
+    """Run `validate` in two of its formats, `validate --fix`, `status`, and `graph`."""
     rng = Random(seed)
     try:
         given = decode(data, FILE)
@@ -173,6 +178,8 @@ def reports_layer(data: bytes, seed: int) -> str:
     for format_name in rng.sample(machine.FORMATS, 2):
         _check_format(machine.render_report(report, format_name), format_name)
     _check_printable(text.render_findings(verdict.findings, color=False, width=rng.choice((0, 20, 100))))
+    fixed = fix_texts([SourceText(given, FILE)], select_rules(select=["all"]), _FIX_VALUES).texts
+    _check(not fix_texts(fixed, select_rules(select=["all"]), _FIX_VALUES).done, "fixing again changes nothing")
     try:
         found = statuses.collect_status(given, _catalog(), Options(), FILE)
         _check_printable(status.render_text(found, color=False, width=80))
