@@ -26,8 +26,8 @@ _CHECKED_ANNOTATION = re.compile(r"(?:[\w-]+\.)*(?:kubernetes\.io|k8s\.io|sideca
 # Names of files, whose text is searched for secrets: `auth.yaml`.
 _FILE_NAME = re.compile(r"\.(?:ya?ml|json|conf|config|cfg|ini|toml|xml|properties|rules|sh|lua|js|css|html|sql|tpl)\Z")
 # Tools keep the whole object in these annotations, with its variables, as JSON or compressed.
-_OBJECT_COPIES = frozenset(
-    ("kubectl.kubernetes.io/last-applied-configuration", "kapp.k14s.io/original", "objectset.rio.cattle.io/applied")
+_OBJECT_COPY = re.compile(
+    r".*/(?:last-applied|last-handled)(?:-[a-z-]+)?|kapp\.k14s\.io/original|objectset\.rio\.cattle\.io/applied"
 )
 # The name of every value of a Secret, whatever its key is.
 _SECRET_DATA: Mapping[object, str] = {"data": "Secret.data", "stringData": "Secret.stringData"}
@@ -54,10 +54,23 @@ _REFERENCE = re.compile(
 )
 # A path has several steps, or is a word: /var/run/token, ./token. A password can start with a slash.
 _PATH = r"(?:~|\.{1,2})?/[\w.-]+/[\w./-]*|(?:~|\.{1,2})?/(?-i:[a-z.-]*)"
-_HARMLESS_VALUE = re.compile(rf"\A(?:true|false|yes|no|on|off|none|null|{_PATH})?\Z", re.IGNORECASE)
+_HARMLESS_VALUE = re.compile(rf"\A(?:true|false|yes|no|on|off|none|null|\[\]|\{{\}}|{_PATH})?\Z", re.IGNORECASE)
 _FLAG = re.compile(r"(--?[A-Za-z][\w.-]*)(=)(.*)", re.DOTALL)
 _BARE_FLAG = re.compile(r"--?[A-Za-z][\w.-]*")
-# Each pattern has one group, the part to mask. Their time is linear: repetitions before what decides have a limit.
+_KEY = r"(?:password|passwd|pwd|secret|token|accountkey|sharedaccesskey|api_?key)"
+_ASSIGNED = rf"(?i)(?:\b|_){_KEY}[\"']?[ \t]*[=:][ \t]*"
+
+
+def _lines_below(dash: str, column: str) -> re.Pattern[str]:
+    """Return the pattern for a block scalar, a list, or a text of several lines below a key in YAML, without its own keys."""
+    return re.compile(
+        rf"(?im)^([ \t]*){dash}[\w.\"'-]{{0,60}}?{_KEY}[\"']?:[ \t]*"
+        rf"([|>][^\n]*(?:\n(?:\1{column}[ \t]+[^\n]*|[ \t]*(?=\n)))+"
+        rf"|(?:\n\1{column}(?:[ \t]*- |[ \t]+)(?![ \t]|[\w.\"'-]{{1,60}}:(?:\s|\Z))[^\n]+)+)"
+    )
+
+
+# The last group of each pattern is the part to mask. Their time is linear: repetitions before what decides have a limit.
 _FORMS = (
     re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z))", re.DOTALL),
     re.compile(r"(?<![\w-])(eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)"),
@@ -74,10 +87,12 @@ _FORMS = (
         r"[\"']?value[\"']?:\s?[\"']?([^\s\"',}]+)"
     ),
     re.compile(r"(?i)\b(?:bearer|basic)\s+([\w+/.~-]{8,}=*)"),
-    re.compile(
-        r"(?i)(?:\b|_)(?:password|passwd|pwd|secret|token|accountkey|sharedaccesskey|api_?key)[\"']?\s*[=:]\s*[\"']?"
-        r"([^\s;&,\"']+)"
-    ),
+    _lines_below("", ""),
+    _lines_below("- +", "  "),
+    re.compile(rf'{_ASSIGNED}"([^"]+)"'),
+    re.compile(rf"{_ASSIGNED}'([^']+)'"),
+    re.compile(rf"{_ASSIGNED}(\{{[^{{}}\n]+\}}|\[[^\[\]\n]+\])"),
+    re.compile(rf"{_ASSIGNED}[\"']?(?![|>][-+1-9]*\s)([^\s;&,\"']+)"),
 )
 _HEX = re.compile(r"(?<![\w:/.-])([0-9a-fA-F]{32,})(?![\w/.-])")
 _BASE64 = re.compile(r"(?<![\w:/.+-])([A-Za-z0-9+/_-]{32,}={0,2})(?![\w/.+-])")
@@ -110,12 +125,14 @@ def _is_harmless(text: str) -> bool:
 
 
 def _mask_group(found: re.Match[str]) -> str:
-    value = found[1]
+    group = found.lastindex or 0
+    value = found[group]
     mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
     if _is_harmless(value) or (found.re is _BASE64 and not (mixed and value.lower() != value)):
         return found[0]
-    start, end = found.start(1) - found.start(), found.end(1) - found.start()
-    return found[0][:start] + MASK + found[0][end:]
+    start, end = found.start(group) - found.start(), found.end(group) - found.start()
+    blank = " " if value.startswith("\n") else ""  # a list below its key
+    return found[0][:start] + blank + MASK + found[0][end:]
 
 
 def mask_values(value: Any, name: str = "") -> tuple[Any, tuple[PathTuple, ...]]:
@@ -131,11 +148,12 @@ def object_copies(value: Any, path: PathTuple = ()) -> Iterator[PathTuple]:
     """Yield the paths of annotations in which a tool keeps a copy of the object; of all annotations if no other is left."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            copies = _OBJECT_COPIES.intersection(inner) if key == "annotations" and isinstance(inner, Mapping) else ()
+            keys = inner if key == "annotations" and isinstance(inner, Mapping) else ()
+            copies = [each for each in keys if _OBJECT_COPY.fullmatch(str(each))]
             if copies and len(copies) == len(inner):
                 yield (*path, key)
             elif copies:
-                yield from ((*path, key, copy) for copy in inner if copy in copies)
+                yield from ((*path, key, copy) for copy in copies)
             else:
                 yield from object_copies(inner, (*path, key))
     elif isinstance(value, Sequence) and not isinstance(value, str):

@@ -174,10 +174,17 @@ def test_secrets_under_keys_are_not_copied(tmp_path: Path) -> None:
     assert tested.code == 0, tested.stdout + tested.stderr
 
 
+COPIES = (
+    *("kubectl.kubernetes.io/last-applied-configuration", "kopf.zalando.org/last-handled-configuration"),
+    *("banzaicloud.com/last-applied", "objectset.rio.cattle.io/applied"),
+)
+
+
+@pytest.mark.parametrize("first", COPIES)
 @pytest.mark.parametrize("others", ["", ", team: a"])
-def test_test_case_has_no_copy_of_the_object(others: str, tmp_path: Path) -> None:
+def test_test_case_has_no_copy_of_the_object(others: str, first: str, tmp_path: Path) -> None:
     copy = '{"spec":{"containers":[{"args":["--token","hunter4"],"env":[{"name":"DB_PASSWORD","value":"hunter3"}]}]}}'
-    annotations = f"kubectl.kubernetes.io/last-applied-configuration: '{copy}', kapp.k14s.io/original: '{copy}'{others}"
+    annotations = f"{first}: '{copy}', kapp.k14s.io/original: '{copy}'{others}"
     shop = SHOP.replace("namespace: prod}", f"namespace: prod, annotations: {{{annotations}}}}}", 1)
     (tmp_path / "shop.yaml").write_text(shop)
     made = command("new mine --from-manifest shop.yaml --container shipper", tmp_path)

@@ -51,6 +51,14 @@ def test_other_names(name: str) -> None:
             '{"name":"DB_PASSWORD","value":"REPLACE_ME"}, {"name": "LEVEL", "value": "info"}',
         ),
         ("redis://:hunter2@cache", "", "redis://:REPLACE_ME@cache"),
+        ("password: >-\n  hunter2\n\n  hunter3\nlevel: info\n", "", "password: REPLACE_ME\nlevel: info\n"),
+        ("- api_key: |\n    hunter2\n  level: info\n", "", "- api_key: REPLACE_ME\n  level: info\n"),
+        ("a:\n  token:\n  - hunter2\n  - hunter3\n  b: 1\n", "", "a:\n  token: REPLACE_ME\n  b: 1\n"),
+        ("token:\n    hunter2\n    hunter3\nb: 1\n", "", "token: REPLACE_ME\nb: 1\n"),
+        ("secret: {a: hunter2}\nb: 1\n", "", "secret: REPLACE_ME\nb: 1\n"),
+        ("tokens: 2\ntoken: [hunter2, hunter3]\n", "", "tokens: 2\ntoken: REPLACE_ME\n"),
+        ('db_password = "hunter two"; level = info', "", 'db_password = "REPLACE_ME"; level = info'),
+        ("password: 'hunter\n  two'\n", "", "password: 'REPLACE_ME'\n"),
         ("host=db password=hunter2 user=app", "", "host=db password=REPLACE_ME user=app"),
         ("Endpoint=x;AccountKey=abc==;Suffix=y", "", "Endpoint=x;AccountKey=REPLACE_ME;Suffix=y"),
         (
@@ -80,6 +88,9 @@ def test_masks_the_secret_part(text: str, name: str, masked: str) -> None:
         ("${DB_PASSWORD}", "PASSWORD"),
         ("/run/secrets/token", "TOKEN"),
         ("<PASSWORD>", "PASSWORD"),
+        ("secret:\n  name: login\n  optional: true\n", ""),
+        ("token: []\nsecret: {}\npassword:\nlevel: info\n", ""),
+        ("token: |\n  ${TOKEN}\n", ""),
         ("--password-file=/etc/secret", ""),
         ("--password=$(DB_PASSWORD)", ""),
         ("postgres://app:$(DB_PASSWORD)@db/shop", ""),
@@ -141,7 +152,23 @@ def test_keys_count_only_in_maps_with_free_keys() -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["-", "a.", "a-", "eyJ-", "token ", "--password ", "http://a:", "A", "name:token,", "--token',"]
+    "part",
+    [
+        "-",
+        "a.",
+        "a-",
+        "eyJ-",
+        "token ",
+        "--password ",
+        "http://a:",
+        "A",
+        "name:token,",
+        "--token',",
+        "token: |\n",
+        "token:\n- a",
+        'token="',
+        "token={",
+    ],
 )
 def test_long_text_takes_linear_time(part: str) -> None:
     with time_limit():
