@@ -186,10 +186,10 @@ def progress(items: Iterable[_T], total: int) -> Iterator[_T]:
 
 
 @contextmanager
-def log_to(path: Path | None, command: str, *, always: bool) -> Iterator[None]:
+def log_to(path: Path | None, command: str, *, always: bool, named: bool) -> Iterator[None]:
     """Append what is written to stderr to a log file too, including the error that ends the run.
 
-    Without `always`, a log that cannot be written is ignored. Without a path, nothing is logged.
+    Without `always`, a log that cannot be written is ignored. Without a path, nothing is logged. `named`: the user chose it.
     """
     if path is None:
         yield
@@ -202,19 +202,19 @@ def log_to(path: Path | None, command: str, *, always: bool) -> Iterator[None]:
         yield
     except SidecarctlError as error:
         tee.written.append(text.render_error(error, color=False, width=0))
-        if helm.append_run(path, command, tee.plain_text(), required=False):
+        if helm.append_run(path, command, tee.plain_text(), required=False, named=named):
             error.hint = f"{error.hint}{'; ' if error.hint else ''}see also {path}"
         raise
     except StepTooLong as slow:
         tee.written.append(text.render_error(slow.error, color=False, width=0))
-        helm.append_run(path, command, tee.plain_text(), required=False)
+        helm.append_run(path, command, tee.plain_text(), required=False, named=named)
         raise
     except Exception as error:
         tee.written.append(f"internal error: {type(error).__name__}: {error}\n")
-        helm.append_run(path, command, tee.plain_text(), required=False)
+        helm.append_run(path, command, tee.plain_text(), required=False, named=named)
         raise
     else:
-        helm.append_run(path, command, tee.plain_text(), required=always)
+        helm.append_run(path, command, tee.plain_text(), required=always, named=named)
     finally:
         sys.stderr = tee.stream
 

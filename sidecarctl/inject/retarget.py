@@ -160,7 +160,7 @@ class _Run:
         assert port is not None
         namespaces = [pod.view.object.namespace for pod in selected]
         keys = {each: entry_key(reference, each) for each in set(namespaces)}
-        usual = all(is_retarget_key(key) and split_key(key)[2] == reference.key for key in keys.values())
+        usual = all(_is_usual(key, reference) for key in keys.values())
         if former is None or not usual:
             self._skip(reference, "its value or its name has an unusual form", f"set it to {port}")
         elif self._change(reference, port):
@@ -212,9 +212,13 @@ class _Run:
             if done and port is None:
                 return
             kept, holders = ((former, port), concerned) if done and port is not None else (entry, own)
+        keys = {id(pod): key for pod, key in owners}
         for pod in holders:
             text = formers.get(id(pod), kept[0])
-            pod.entries[entry_key(reference, pod.view.object.namespace)] = text, kept[1]
+            key = entry_key(reference, pod.view.object.namespace)
+            if not _is_usual(key, reference):  # renamed since to what no record can hold, such as a placeholder
+                key = keys.get(id(pod), owners[0][1])
+            pod.entries[key] = text, kept[1]
 
     def _nearness(self, file: str, pod: RetargetedPod) -> tuple[bool, int, int]:
         return nearness(file, self.documents[document_number(pod.view.path)].file)
@@ -311,3 +315,8 @@ class _Run:
         path = pod.view.workload.template_path
         place = self.places.find(self.documents[document_number(pod.view.path)]).locate(path, on_key=True)
         self.findings.append(replace(make_finding(pod.view.object.label, path, *problem, place), on_key=True))
+
+
+def _is_usual(key: str, reference: Reference) -> bool:
+    """Return True if a record can hold a changed port under a key, and the key says which port of the object it is."""
+    return is_retarget_key(key) and split_key(key)[2] == reference.key

@@ -67,28 +67,28 @@ def default_path(env: Mapping[str, str]) -> Path:
     return folder / "sidecarctl" / "post-render.log"
 
 
-def _is_own(path: Path) -> bool:
-    """Return True for a directory, link, or regular file of this user, and for what does not exist."""
+def _is_usable(path: Path, *, named: bool) -> bool:
+    """Return True for a directory, link, or regular file, of this user unless it is named, and for what does not exist."""
     try:
         found = path.lstat()
     except FileNotFoundError:
         return True
-    own = not hasattr(os, "getuid") or found.st_uid == os.getuid()
+    own = named or not hasattr(os, "getuid") or found.st_uid == os.getuid()
     return own and stat.S_IFMT(found.st_mode) in (stat.S_IFDIR, stat.S_IFLNK, stat.S_IFREG)
 
 
-def append_run(path: Path, command: str, body: str, *, required: bool) -> bool:
+def append_run(path: Path, command: str, body: str, *, required: bool, named: bool = False) -> bool:
     """Append a run to the log, headed by its time and directory. Return False if that fails.
 
-    Raise UsageError instead if the log is required, because the user named it. Another log must be a regular file of the user
-    in a directory of the user: in a shared temporary directory, others can have made one.
+    Raise UsageError instead if the log is required. Another log must be a regular file. If the user did not name it, both it
+    and its directory must belong to the user: in a shared temporary directory, others can have made one.
     """
     head = f"== {time.strftime('%Y-%m-%dT%H:%M:%S%z')} {command} in {Path.cwd()}\n"
     try:
         path.parent.mkdir(0o700, parents=True, exist_ok=True)  # the cache of renderings needs it to be private
         grown = path == default_path(os.environ) and path.exists() and path.stat().st_size > _MAX_BYTES
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC * grown | getattr(os, "O_NOFOLLOW", 0)
-        if not required and not all(map(_is_own, (path.parent, path))):
+        if not required and not all(_is_usable(each, named=named) for each in (path.parent, path)):
             return False
         with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8", errors="backslashreplace") as stream:
             stream.write(head + body + ("" if body.endswith("\n") else "\n"))

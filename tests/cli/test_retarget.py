@@ -98,6 +98,21 @@ def test_check_reports_a_file_of_which_only_the_service_changes_as_outdated(tmp_
     }
 
 
+@pytest.mark.parametrize("name", ['"${APP}"', "$(APP)", "<NAME>", "web:x", '""', "null", "x" * 254])
+@pytest.mark.parametrize("words", ["upgrade . -i", "add log-tail . -i --set logDir=/logs", "add proxy . -i --retarget"])
+def test_service_that_gets_a_name_which_no_record_can_hold_is_restored(name: str, words: str, tmp_path: Path) -> None:
+    before = write(tmp_path, shop=DEPLOYMENT, service=SERVICE)
+    call("add proxy . -i --retarget", tmp_path)
+    text = read(tmp_path)["service.yaml"].replace("metadata: {name: shop}", f"metadata: {{name: {name}}}")
+    write(tmp_path, service=text)
+    for _ in range(2):
+        run(f"sidecarctl {words}", tmp_path)
+        assert "unreadable-record" not in call("status .", tmp_path).stderr
+    call("remove --all . -i", tmp_path)
+    assert read(tmp_path)["service.yaml"] == before["service.yaml"].replace("{name: shop}", f"{{name: {name}}}")
+    assert read(tmp_path)["shop.yaml"] == before["shop.yaml"]
+
+
 BROKEN_RECORD = """\
 apiVersion: v1
 kind: Pod

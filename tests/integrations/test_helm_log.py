@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from sidecarctl.cli.console import log_to
 from sidecarctl.errors import UsageError
 from sidecarctl.integrations.helm import append_run, default_path
 
@@ -41,6 +44,25 @@ def test_directory_of_the_log_is_private_like_the_cache_of_renderings(tmp_path: 
 def test_log_that_the_user_named_is_an_error_if_it_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot write log file"):
         append_run(tmp_path, "post-render", "x", required=True)
+
+
+@pytest.mark.parametrize("always", [True, False], ids=["option", "variable"])
+@pytest.mark.parametrize("fails", [True, False])
+def test_log_that_the_user_named_can_be_in_a_directory_of_another_user(
+    fails: bool, always: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "run.log"
+    monkeypatch.setattr(os, "getuid", lambda: tmp_path.stat().st_uid + 1)
+    with suppress(UsageError), log_to(log, "post-render", always=always, named=True):
+        sys.stderr.write("changed\n")
+        if fails:
+            raise UsageError("no such sidecar")
+    assert log.read_text().endswith("error: no such sidecar\n" if fails else "changed\n")
+
+
+def test_pipe_that_the_user_named_in_the_variable_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert not append_run(tmp_path / "pipe", "post-render", "x", required=False, named=True)
 
 
 @pytest.mark.parametrize("required", [True, False], ids=["option", "variable or failed run"])

@@ -44,7 +44,8 @@ def post_render(
     from sidecarctl.results import plural
 
     log = helm.log_path(log_file, os.environ)
-    with console.log_to(log, "post-render", always=bool(log_file)):
+    named = bool(log_file or os.environ.get(helm.VARIABLE))
+    with console.log_to(log, "post-render", always=bool(log_file), named=named):
         data = read_stdin()
         selection, settings = build_request.load_selection(
             composition, env, library, kube_version, validate, shared=shared
