@@ -12,7 +12,6 @@ from sidecarctl.findings import Finding, PathTuple, Severity
 from sidecarctl.inject.changes import collect_changes
 from sidecarctl.inject.companions import find_shared_names, read_owner
 from sidecarctl.inject.document import DocumentResult
-from sidecarctl.inject.input_paths import find_planned
 from sidecarctl.kube import versions
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds, has_no_workload
 from sidecarctl.kube.workload import workloads
@@ -159,7 +158,11 @@ def _process(
         before += (one for one in more if one.path not in misshapen)
         return ProcessedDocuments((document, *companions), (), tuple(_as_before(one, edited) for one in before))
     result = step(document, companions, following)
-    planned = (*result.findings, *find_planned(result.plans, found))
+    planned = list(result.findings)
+    if any(plan.findings for plan in result.plans):
+        from sidecarctl.inject.input_paths import find_planned
+
+        planned += find_planned(result.plans, found)
     refused = any(plan.refused for plan in result.plans)
     own = list(locate_findings(document, planned))
     findings = [
