@@ -133,7 +133,7 @@ def _run(argv: list[str], *, alone: bool) -> int:
         from sidecarctl import watchdog
 
         watchdog.start()
-    if "_SIDECARCTL_COMPLETE" in os.environ:
+    if os.environ.get("_SIDECARCTL_COMPLETE"):
         return _complete(argv)
     if not argv or argv[0] in ("help", "-h", "--help"):
         return _help(argv)

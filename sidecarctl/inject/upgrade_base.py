@@ -23,8 +23,8 @@ from sidecarctl.record.annotation import Added, Instance, Record
 from sidecarctl.record.paths import find_settings
 from sidecarctl.yamltext.edits import Remove, Replace
 
-# Of all instances of a workload: each rendering reads the whole pod.
-_MOST_RENDERINGS = 200
+# Of all instances of a workload: each rendering reads the whole pod. Those for all Kubernetes versions, up to the second number.
+_MOST_RENDERINGS, _MOST_OF_VERSIONS = 200, 3_000
 # Former names of a workload or container, and other sidecars whose settings were there; former owners of companions.
 _MOST_NAMES, _MOST_OWNERS = 16, 3
 # The app's mounts of inherited volumes: each combination of them is tried.
@@ -188,8 +188,12 @@ def render_base(
 
 
 def _max_renderings(record: Record) -> int:
-    """Return how many renderings may be tried for each instance: at least those for all Kubernetes versions, with two names."""
-    return max(2 * len(SUPPORTED), _MOST_RENDERINGS // len(record.instances))
+    """Return how many renderings may be tried for each instance: those for all Kubernetes versions, with two names, or more.
+
+    In a workload with more than a hundred instances, fewer: none of its sidecars is likely to be unknown alone.
+    """
+    count = len(record.instances)
+    return min(max(2 * len(SUPPORTED), _MOST_RENDERINGS // count), max(2, _MOST_OF_VERSIONS // count))
 
 
 def _digests(after: Workload, planned: Plan, inherited: Sequence[tuple[str, str]]) -> Iterator[str]:

@@ -152,6 +152,11 @@ def test_startup_file_that_is_not_utf8_is_an_error(tmp_path: Path) -> None:
     assert (tmp_path / ".bashrc").read_bytes() == b"# \xff\n"
 
 
+def test_empty_completion_variable_is_as_none(tmp_path: Path) -> None:
+    done = run("sidecarctl", tmp_path, env={"_SIDECARCTL_COMPLETE": ""})
+    assert (done.code, done.stdout) == (run("sidecarctl", tmp_path).code, run("sidecarctl", tmp_path).stdout)
+
+
 @pytest.mark.parametrize(
     "name", ["$(touch x)", "`touch x`", "\\\\$(touch x)", "a b", "a;b", "-f", "a'b", 'a"b', "~a", "a*"]
 )

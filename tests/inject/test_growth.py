@@ -20,12 +20,13 @@ from sidecarctl.composition.annotations import INJECT
 from sidecarctl.composition.namespaces import NamespaceSelections
 from sidecarctl.composition.request import Request, build_requests, order_requests
 from sidecarctl.errors import UsageError
-from sidecarctl.inject import digest, pipeline, plan, pod_graph, removal
+from sidecarctl.inject import digest, pipeline, plan, pod_graph, removal, upgrade_base
 from sidecarctl.inject.pipeline import Options
 from sidecarctl.inject.pod_routes import ServiceIndex
 from sidecarctl.inject.status import collect_status
 from sidecarctl.inject.targets import choose_targets
 from sidecarctl.kube.kinds import DEFAULT_KINDS
+from sidecarctl.kube.versions import SUPPORTED
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, workloads
 from sidecarctl.record import annotation as record
 from sidecarctl.record import check as record_check
@@ -363,3 +364,11 @@ def test_mounts_of_a_volume_are_collected_once() -> None:
     assert mounts_of(view, "v", "app")
     assert mounts_of(view, "v", "app") is mounts_of(view, "v", "app")
     assert not mounts_of(view, "v", "sidecar")
+
+
+@pytest.mark.parametrize("count", [1, 50, 100, 200, 500])
+def test_unknown_base_is_searched_among_a_limited_number_of_renderings(count: int) -> None:
+    instances = {f"a{number}": Instance(f"a{number}", "logger", "1.0.0", "native") for number in range(count)}
+    most = upgrade_base._max_renderings(record.Record(instances=instances))
+    assert count * most <= 3_000
+    assert most >= (2 * len(SUPPORTED) if count <= 100 else 2)
