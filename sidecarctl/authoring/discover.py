@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, count
+from types import MappingProxyType
 from typing import Any
 
 from sidecarctl.authoring.candidate import MODES, Candidate, add_shared_parts
@@ -102,7 +103,9 @@ class _Candidates:
 Adopted = Mapping[tuple[str, str], Set[str]]
 
 
-def discover(texts: Iterable[tuple[str, str]], taken: Iterable[str] = (), adopted: Adopted = {}) -> Discovery:  # noqa: B006
+def discover(
+    texts: Iterable[tuple[str, str]], taken: Iterable[str] = (), adopted: Adopted = MappingProxyType({})
+) -> Discovery:
     """Search manifests, given as (file, text). A document that cannot be read does not hide the others.
 
     `taken` are the names of sidecars that libraries have already. Containers in `adopted` are no pasted sidecars.

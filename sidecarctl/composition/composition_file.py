@@ -124,9 +124,9 @@ def _validate(document: Document, path: PathTuple, value: Any) -> None:
     if not api_version.startswith("sidecarctl.dev/") and not (kind == "Composition" and "sidecarctl" in api_version):
         raise UsageError("the file is not a composition", where=str(document.locate(path)), hint=_NO_COMPOSITION)
     if kind != "Composition":
-        found = f' "{kind}"' if isinstance(kind, str) and _KIND.fullmatch(kind) else ""
+        shown = f' "{kind}"' if isinstance(kind, str) and _KIND.fullmatch(kind) else ""
         raise UsageError(
-            f"invalid kind{found}: expected Composition" if "kind" in value else "missing kind: expected Composition",
+            f"invalid kind{shown}: expected Composition" if "kind" in value else "missing kind: expected Composition",
             where=str(document.locate((*path, "kind") if "kind" in value else path)),
             hint=did_you_mean(str(kind), ["Composition"]) or "set `kind: Composition`, or check the path of the file",
         )

@@ -104,7 +104,7 @@ def _settle(run: _Run, start: DocumentResult, steps: Sequence[DocumentStep]) -> 
             # In the first order, another sidecar took over what a person edited, and gave it up.
             return reordered.result
     for _ in range(_MOST_RUNS):
-        # An error here is one of every later run, such as a position that is none in another mode.
+        # An error here is one of every later run, such as a position that another mode makes impossible.
         again = _run_drafted(replace(run.result, plans=(), kept=frozenset()), steps)
         if again.refused and _has_edit_conflict(again.result):
             break

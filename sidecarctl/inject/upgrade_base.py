@@ -23,7 +23,7 @@ from sidecarctl.record.annotation import Added, Instance, Record
 from sidecarctl.record.paths import find_settings
 from sidecarctl.yamltext.edits import Remove, Replace
 
-# Of all instances of a workload: each rendering reads the whole pod. Those for all Kubernetes versions, up to the second number.
+# Of all instances of a workload: each rendering reads the whole pod. The second limits renderings for all Kubernetes versions.
 _MOST_RENDERINGS, _MOST_OF_VERSIONS = 200, 3_000
 # Former names of a workload or container, and other sidecars whose settings were there; former owners of companions.
 _MOST_NAMES, _MOST_OWNERS = 16, 3
@@ -190,7 +190,7 @@ def render_base(
 def _max_renderings(record: Record) -> int:
     """Return how many renderings may be tried for each instance: those for all Kubernetes versions, with two names, or more.
 
-    In a workload with more than a hundred instances, fewer: none of its sidecars is likely to be unknown alone.
+    Fewer for more than a hundred instances, which would take minutes together.
     """
     count = len(record.instances)
     return min(max(2 * len(SUPPORTED), _MOST_RENDERINGS // count), max(2, _MOST_OF_VERSIONS // count))

@@ -8,21 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.command import run
-from tests.inject.test_reposition import write_version
+from tests.inject.test_reposition import POD, write_version
 
-POD = """\
-apiVersion: v1
-kind: Pod
-metadata:
-  name: web
-spec:
-  initContainers:
-  - name: migrate
-    image: registry.example/web:1.0.0
-  containers:
-  - name: web
-    image: registry.example/web:1.0.0
-"""
 LIST = "apiVersion: v1\nkind: List\nitems:\n" + "".join(
     f"{'- ' if not number else '  '}{line}\n" for number, line in enumerate(POD.splitlines())
 )
