@@ -165,7 +165,7 @@ CASES: dict[str, tuple[Case, int]] = {
     "equal variables": (_case("validate --fail-on never", _in_env("            - {{name: A, value: x}}\n")), 2000),
     "variables": (_case("add logger -q", _in_env("            - {{name: A{n}, value: x}}\n")), 5000),
     "anchors and aliases": (_case("add logger -q", _aliases), 3000),
-    "comments": (_case("add logger -q", _in_container("          # comment {n}\n")), 40000),
+    "comments": (_case("add logger -q", _in_container("          # comment {n}\n")), 160000),
     "Services and policies, add": (_case("add proxy -q", _around), 200),
     "Services and policies, --retarget": (_case("add proxy --retarget -q", _around), 200),
 }
