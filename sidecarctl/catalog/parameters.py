@@ -37,6 +37,7 @@ class Parameters:
     common    given common parameters, normalized
     shared    names of common parameters that are given for all sidecars at once
     secrets   the texts of given secrets, to keep them out of messages
+    secret_paths  the paths of given secrets
     where     origin of the parameters as a whole; `origins` has the origin of each, for messages
     """
 
@@ -47,6 +48,7 @@ class Parameters:
     where: str = field(default="", compare=False)
     origins: Origins = field(default_factory=dict, compare=False)
     secrets: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
+    secret_paths: tuple[tuple[str, ...], ...] = field(default=(), compare=False)
 
     def without_shared(self) -> Parameters:
         """Return the parameters of a sidecar without containers: what is given for all sidecars does not apply to it."""
@@ -91,6 +93,7 @@ def _answer(request: tuple[Sidecar, Mapping[str, object], str, Mapping[str, obje
     return {
         **{name: getattr(found, name) for name in ("values", "recorded", "common", "shared", "where")},
         "secrets": sorted(found.secrets),
+        "secret_paths": found.secret_paths,
     }
 
 
@@ -99,8 +102,9 @@ def _from_answer(answer: dict[str, Any], origins: Origins | None) -> Parameters:
     if "message" in answer:
         kind = LibraryError if answer["is_fault"] else UsageError
         raise kind(answer["message"], hint=answer["hint"], where=answer["where"])
-    shared, secrets = tuple(answer.pop("shared")), frozenset(answer.pop("secrets"))
-    return Parameters(**answer, shared=shared, secrets=secrets, origins=origins or {})
+    secrets = frozenset(answer.pop("secrets"))
+    shared, paths = tuple(answer.pop("shared")), tuple(map(tuple, answer.pop("secret_paths")))
+    return Parameters(**answer, shared=shared, secrets=secrets, secret_paths=paths, origins=origins or {})
 
 
 def _resolve(
@@ -128,11 +132,13 @@ def _resolve(
             _check_defaults(sidecar)
             raise _to_error(sidecar, _hide_secrets(problems, own, schema), where)
         defaults, complete = with_defaults({}, schema, schema), with_nulls(filled, schema, schema)
-        recorded, secrets = remove_defaults(filled, defaults, schema, schema), frozenset[str]()
+        recorded = remove_defaults(filled, defaults, schema, schema)
+        secrets, paths = frozenset[str](), tuple[tuple[str, ...], ...]()
         if has_secrets(schema):
-            from sidecarctl.catalog.secret_parameters import remove_secrets, secret_texts
+            from sidecarctl.catalog.secret_parameters import remove_secrets, secret_paths, secret_texts
 
-            recorded, secrets = remove_secrets(recorded, schema), secret_texts(own, schema)
+            recorded = remove_secrets(recorded, schema)
+            secrets, paths = secret_texts(own, schema), secret_paths(own, schema)
     except SchemaFault as fault:
         raise LibraryError(f"invalid parameter schema of {sidecar}: {fault}", where=str(sidecar.file)) from None
     except SyntaxProblem as problem:
@@ -150,6 +156,7 @@ def _resolve(
         where,
         origins or {},
         secrets,
+        paths,
     )
 
 

@@ -32,6 +32,15 @@ def current_name(name: str, renamed: Mapping[str, str]) -> str:
     return name
 
 
+def current_path(path: Sequence[str], renamed: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the current path of a parameter that, or a parent of which, was renamed."""
+    for count in range(len(path), 0, -1):
+        name = ".".join(path[:count])
+        if name in renamed:
+            return (*current_name(name, renamed).split("."), *path[count:])
+    return tuple(path)
+
+
 def _take(values: dict[str, Any], path: Sequence[str]) -> Any:
     """Remove and return the value at a path, and parents that it leaves empty."""
     if path[0] not in values:

@@ -37,6 +37,33 @@ def _remove(value: Any, schemas: _Schemas, root: Any) -> Any:
     return value
 
 
+def secret_paths(value: Any, schema: Any) -> tuple[tuple[str, ...], ...]:
+    """Return the paths of the secret parameters that have a value, sorted.
+
+    A list with a secret item is one as a whole, and so is a mapping with a secret under a key that the schema does not declare:
+    the key can be secret too.
+    """
+    return tuple(sorted(set(_paths(value, _applying([schema], schema), schema, ()))))
+
+
+def _paths(value: Any, schemas: _Schemas, root: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    if value is None:
+        return
+    if _is_secret(schemas, root):
+        yield path
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            below = _below(schemas, name, root)
+            if _is_secret_key(name, below, schemas, root):
+                yield path
+            else:
+                yield from _paths(inner, below, root, (*path, name))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            if any(_paths(inner, _below(schemas, index, root), root, path)):
+                yield path
+
+
 def hide_secrets(value: Any, schema: Any) -> Any:
     """Return parameters with `...` in place of the secret ones, and of keys that the schema does not declare and that have one.
 

@@ -10,7 +10,7 @@ from sidecarctl.catalog import common_parameters
 from sidecarctl.catalog.assignments import Origins, hide_value, merge, split_key
 from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.catalog.parameters import Parameters, has_secrets, resolve
-from sidecarctl.catalog.renamed_parameters import carry_over
+from sidecarctl.catalog.renamed_parameters import carry_over, current_path
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, SidecarctlError, UsageError, did_you_mean
 from sidecarctl.kube import names, versions
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sidecarctl.record.annotation import Instance
 
 MODES = ("auto", "native", "classic", "init")
+_MISSING = object()
 
 
 _NATIVE_BY_DEFAULT = "1.29"
@@ -180,7 +181,7 @@ class Request:
             sidecar = self.find_recorded(instance)
             if sidecar is None or (not instance.digest and self.changes and has_secrets(sidecar.parameters)):
                 return None
-            parameters = resolve(sidecar, instance.parameters)
+            parameters = resolve(sidecar, merge(dict(instance.parameters), self._given_secrets(instance)))
         except SidecarctlError:
             return None
         return Request(
@@ -194,6 +195,22 @@ class Request:
             upstream=_recorded_upstream(instance),
         )
 
+    def _given_secrets(self, instance: Instance) -> dict[str, Any]:
+        """Return the values that are given now for the secret parameters that an instance was given: they may be the same."""
+        given: Mapping[str, Any] = self.changes.given if self.changes else self.parameters.values
+        found: dict[str, Any] = {}
+        for path in instance.secrets:
+            value = _value_at(given, current_path(path, self.sidecar.renamed_parameters))
+            if path and value is not _MISSING:
+                found = merge(found, _nest(path, value))
+        return found
+
+    def _has_parameter(self, path: tuple[str, ...]) -> bool:
+        from sidecarctl.catalog.secret_parameters import may_have_secret
+
+        schema = self.sidecar.parameters
+        return path[:1] in ((), *((name,) for name in schema.get("properties", {}))) or may_have_secret(path[0], schema)
+
     def has_secrets(self, instance: Instance) -> bool:
         """Return True if the sidecar can write a secret, or the recorded version, if the libraries have it."""
         from sidecarctl.catalog.secret_fields import may_write_secrets
@@ -204,17 +221,26 @@ class Request:
             versions = (self.sidecar, None)
         return any(may_write_secrets(each, instance.parameters) for each in versions if each)
 
-    def leaves_secrets(self, wanted: Parameters) -> bool:
-        """Return whether secret parameters that were given earlier stay, although they are not recorded; `wanted` is given now."""
-        from sidecarctl.catalog.secret_parameters import hide_secrets
+    def find_missing_secrets(self, instance: Instance, wanted: Parameters | None) -> list[tuple[str, ...]]:
+        """Return the paths of secret parameters that were given earlier, but are neither given again nor unset.
 
-        changes, schema = self.changes, self.sidecar.parameters
-        if changes is None or changes.reset or not has_secrets(schema):
-            return False
-        given = merge(dict(changes.shared), changes.given)
-        if hide_secrets(given, schema) != given and not wanted.secrets:  # given without a value
-            return False
-        return all(hide_secrets(each, schema) == each for each in map(_nest, changes.unset))
+        `wanted` are the parameters for the instance, None if they are incomplete. Those that this version does not have are
+        not needed.
+        """
+        changes = self.changes
+        if changes is None or changes.reset or instance.sidecar != self.sidecar.name:
+            return []
+        given = wanted.secret_paths if wanted else ()
+        unset = [tuple(split_key(key)) for key in changes.unset]
+        names = {path: current_path(path, self.sidecar.renamed_parameters) for path in instance.secrets}
+        return [
+            name
+            for path, name in names.items()
+            if self._has_parameter(name)
+            and name not in given
+            and _value_at(changes.given, name) is _MISSING
+            and not any(key in (path[: len(key)], name[: len(key)]) for key in unset)
+        ]
 
     def find_recorded(self, instance: Instance) -> Sidecar | None:
         """Return the recorded version of an instance's sidecar, None without libraries. Raises SidecarctlError if it is missing."""
@@ -223,12 +249,18 @@ class Request:
         return self.catalog.find(f"{instance.sidecar}@{instance.version}") if self.catalog else None
 
 
-def _nest(key: str) -> Any:
-    """Return parameters that have a value at a dotted key only."""
-    value: Any = ""
-    for step in reversed(split_key(key)):
-        value = {step: value} if isinstance(step, str) else [value]
-    return value
+def _value_at(values: Any, path: Sequence[str]) -> Any:
+    """Return the value of parameters at a path, which can be null, _MISSING if there is none."""
+    for name in path:
+        if not isinstance(values, Mapping) or name not in values:
+            return _MISSING
+        values = values[name]
+    return values or _MISSING if not path else values
+
+
+def _nest(path: Sequence[str], value: Any) -> dict[str, Any]:
+    """Return parameters that have only a value at a path."""
+    return {path[0]: _nest(path[1:], value) if path[1:] else value}
 
 
 def _recorded_upstream(instance: Instance) -> int:

@@ -64,7 +64,12 @@ def _records(current: DocumentResult, kinds: Kinds) -> dict[int, Record]:
 
 
 def _make_request(catalog: Catalog, on_conflict: str, instance: Instance) -> Request | None:
-    """Return the request that renders an instance again as it is recorded, None if no library has its version."""
+    """Return the request that renders an instance again as it is recorded.
+
+    None if no library has its version, or if it was given secrets, which are not recorded.
+    """
+    if instance.secrets:
+        return None
     try:
         sidecar = catalog.find(f"{instance.sidecar}@{instance.version}")
     except SidecarctlError:

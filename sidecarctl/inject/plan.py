@@ -179,6 +179,7 @@ def build_instance(request: Request, mode: str, added: Added, fragment: Fragment
         request.by,
         request.sidecar.starts_after,
         fronts=fragment_fronts(request.instance, fragment.fronts),
+        secrets=request.parameters.secret_paths,
     )
 
 

@@ -283,4 +283,6 @@ def _compare_with_upgrade(
     if refused:
         notes.append(f"{failing}: {mask(refused[0], upgrade.planned.secrets)}")
         return None
+    if instance.secrets:  # the finding says that they are needed
+        notes += (finding.message for finding in upgrade.planned.findings)
     return upgrade.fields

@@ -45,7 +45,6 @@ class Upgrade:
     parameters   recorded parameters that change
     known        False if what was written last time cannot be determined
     secret       the sidecar has a secret parameter, so values of fields are not shown
-    loses_secret True if a secret that the manifest has may be lost: the parameter is not given, and not recorded
     """
 
     planned: Plan
@@ -55,7 +54,6 @@ class Upgrade:
     parameters: tuple[FieldChange, ...] = ()
     known: bool = True
     secret: bool = False
-    loses_secret: bool = False
 
     @property
     def changes(self) -> bool:
@@ -76,6 +74,12 @@ def plan_upgrade(
     Raises UsageError for an unknown target, an unsupported mode, or an invalid parameter.
     """
     present = record.instances[request.instance]
+    if present.secrets:
+        from sidecarctl.inject.missing_secrets import plan_without_secrets
+
+        without = plan_without_secrets(workload, request, present, kube_version)
+        if without is not None:
+            return Upgrade(without)
     wanted = request.for_instance(present, kube_version)
     secrets = wanted.parameters.secrets  # of this version: recorded values can be among them
     bare = around = without_instance(workload, record, request.instance)
@@ -94,13 +98,6 @@ def plan_upgrade(
     if planned.refused:
         return Upgrade(replace(planned, workload=workload, secrets=secrets))
     rendered = new = render_plan(around, planned)
-    loses_secret = False
-    if request.leaves_secrets(wanted.parameters):
-        from sidecarctl.inject.kept_secrets import keep_secrets
-
-        with_secrets = keep_secrets(workload, bare, record, request, kube_version, found, new)
-        new, loses_secret = with_secrets.rendering, with_secrets.lost and not secrets
-        planned = replace(planned, documents=tuple(new.companions.values()))
     base = find_base(workload, bare, record, request, kube_version, found, new)
     merge = Merge(request.on_conflict)
     merge.add(workload.template_path, part_of(base, None), workload.template, new.template)
@@ -152,7 +149,6 @@ def plan_upgrade(
         tuple(diff_values(_without_new_secrets(recorded, request.sidecar), instance.parameters)),
         not isinstance(base, Unknown),
         secret,
-        loses_secret and bool(fields),
     )
 
 

@@ -13,15 +13,13 @@ from sidecarctl.inject.field_changes import format_value
 from sidecarctl.inject.merge import ENFORCE, FAIL, Conflict, Unknown
 from sidecarctl.inject.upgrade import Upgrade
 from sidecarctl.kube.workload import Workload, as_mapping
-from sidecarctl.record.paths import record_path
 from sidecarctl.results import ABSENT
 from sidecarctl.yamltext.stream import Document
 
 CONFLICT_RULE = "upgrade-conflict"
 OVERWRITTEN_RULE = "edit-overwritten"
-SECRET_RULE = "secret-not-recorded"
 # What is reported about edits of people: once an upgrade has merged them, they are not found again.
-EDIT_RULES = frozenset({CONFLICT_RULE, OVERWRITTEN_RULE, SECRET_RULE, "recorded-container-missing"})
+EDIT_RULES = frozenset({CONFLICT_RULE, OVERWRITTEN_RULE, "recorded-container-missing"})
 _HELP = {
     FAIL: "use --on-conflict keep to keep the value of the manifest, or --on-conflict overwrite for that of the library",
     "keep": "the value of the manifest stays",
@@ -39,8 +37,6 @@ def find_upgrade_findings(
             yield _missing_finding(each.missing, upgrade.planned.workload, request)
         else:
             yield _conflict_finding(each, upgrade, request, first, companions)
-    if upgrade.loses_secret:
-        yield _secret_finding(upgrade.planned.workload, request)
 
 
 def _conflict_finding(
@@ -132,16 +128,4 @@ def _missing_finding(identity: str, workload: Workload, request: Request) -> Fin
         help="name its file too; if it is gone, use --on-conflict overwrite to add it again",
         workload=workload.label,
         source=f"sidecar {request.sidecar.name}@{request.sidecar.version}",
-    )
-
-
-def _secret_finding(workload: Workload, request: Request) -> Finding:
-    """Return the finding for secret parameters whose values in the manifest are lost, if there were any."""
-    return Finding(
-        SECRET_RULE,
-        f"{request.instance} has secret parameters, which are not recorded: a value that was given earlier is lost",
-        Severity.WARNING,
-        record_path(workload),
-        help="give it again with --values",
-        workload=workload.label,
     )

@@ -106,6 +106,7 @@ def _instance(data: dict[str, Any], name: str, version: int) -> Instance:
         data.get("keepQoS") is True,
         tuple(front_of(name, each) for each in as_list(data.get("fronts"))),
         _names(data.get("inherited")),
+        tuple(map(_names, as_list(data.get("secrets")))),
     )
 
 
@@ -217,6 +218,7 @@ def _instance_data(instance: Instance, derived: Mapping[str, Any]) -> Iterator[t
         ("keepQoS", instance.keep_qos),
         ("fronts", [front.recorded for front in instance.fronts]),
         ("inherited", list(instance.inherited)),
+        ("secrets", list(map(list, instance.secrets))),
     )
     yield from ((key, value) for key, value in fields if value)
     defaults = _default_containers(instance.name, instance.mode)

@@ -146,6 +146,11 @@ def _check_instance(data: Any, name: str, version: int) -> None:
     for key in ("containers" if version == 1 else "targets", "after"):
         _check_names(where, key, data.get(key, []), lambda text: None)
     _check_names(where, "inherited", data.get("inherited", []), check_dns_label)
+    secrets = data.get("secrets", [])
+    if not isinstance(secrets, list):
+        raise ValueError(f"{where}: secrets: expected a list of paths")
+    for path in secrets:
+        _check_names(where, "secrets", path, lambda text: None)
     for key, check in _CHECKS.items():
         value = added.get(key, {} if key in _BY_CONTAINER else [])
         if key in _BY_CONTAINER:

@@ -46,6 +46,7 @@ class Instance:
     keep_qos    requests equal limits, because the pod was Guaranteed
     fronts      app ports that it takes traffic for
     inherited   those of `added.volumes` that a removed instance added; they do not count in the digest
+    secrets     paths of secret parameters that were given; their values are not recorded
     """
 
     name: str
@@ -61,6 +62,7 @@ class Instance:
     keep_qos: bool = False
     fronts: tuple[Front, ...] = ()
     inherited: tuple[str, ...] = ()
+    secrets: tuple[tuple[str, ...], ...] = ()
 
     def remember(self, name: str, key: tuple[object, ...], make: Callable[[], _R]) -> _R:
         """Return what follows from the entry and parts of a manifest; made again only if these parts (`key`) differ.

@@ -328,6 +328,18 @@ def test_removal_finds_the_next_front_in_other_libraries(named: str, tmp_path: P
     assert session.remove(left, ["second"]).text == SHOP
 
 
+def test_removal_is_refused_if_the_next_front_was_given_a_secret(tmp_path: Path) -> None:
+    properties = "upstreamPort: {type: integer, description: Port.}, key: {writeOnly: true, description: Key.}"
+    for name, port in (("first", "9001"), ("second", "9002")):
+        template = FRONT.replace("NAME", name).replace("PORT", port)
+        entry(tmp_path, name, spec=f"  parameters: {{properties: {{{properties}}}}}\n", template=template)
+    session = Session([tmp_path])
+    text = session.add(session.add(SHOP, ["first"]).text, ["second"], {"second": {"key": "s3cret"}}).text
+    (error,) = errors(session.remove(text, ["first"]))
+    assert error == "[broken-proxy-chain] second forwards to port 9001 of first, which no longer listens there"
+    assert errors(session.remove(text, ["second"])) == []
+
+
 def test_removal_is_refused_if_the_next_front_cannot_follow() -> None:
     text = add(SHOP, "proxy").text
     text = Session().add(text, ["nginx-tls"], {"nginx-tls": PARAMETERS["nginx-tls"]}, containers=["shop"]).text

@@ -294,14 +294,15 @@ declare(
 )
 declare(
     "secret-not-recorded",
-    Severity.WARNING,
+    Severity.ERROR,
     layer="composing",
-    what="An upgrade may have replaced the value of a secret parameter.",
+    what="A sidecar was given a secret parameter, which is needed again to change the sidecar.",
     why="""
-        Secret parameters (`writeOnly`) are not recorded. An upgrade that does not give one keeps its value in the manifest, if a
-        library still has the version that wrote it: what that version writes without it tells which fields have the value.
+        The record has the names of secret parameters (`writeOnly`) that a sidecar was given, but not their values. Without them, it
+        cannot be rendered. A run that would change it ends with this error. If nothing was to change, the sidecar stays as it is,
+        and the severity is info.
     """,
-    fix="Give the parameter again with `--values`, or add the library that has the recorded version.",
+    fix="Give the parameters again with `--values`. To go without one, use `--unset`.",
 )
 declare(
     "retarget-skipped",
