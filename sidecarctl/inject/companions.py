@@ -38,7 +38,6 @@ _INHERITED = (
     "argocd.argoproj.io/hook-delete-policy",
     "argocd.argoproj.io/sync-wave",
 )
-HOOK_ANNOTATIONS = (_HOOK, _HOOK_WEIGHT, *_INHERITED)
 
 
 def companion_name(workload: Workload, instance: str) -> str:
@@ -62,7 +61,7 @@ def add_owner(document: Mapping[str, Any], workload: Workload, instance: str) ->
     """
     metadata = dict(as_mapping(document.get("metadata")))
     annotations = {
-        **_inherit_hooks(workload),
+        **inherit_hooks(workload),
         **as_mapping(metadata.pop("annotations", None)),
         OWNER_ANNOTATION: format_owner(workload, instance),
     }
@@ -71,7 +70,7 @@ def add_owner(document: Mapping[str, Any], workload: Workload, instance: str) ->
     return {**document, "metadata": {**name, **namespace, **metadata, "annotations": annotations}}
 
 
-def _inherit_hooks(workload: Workload) -> dict[str, str]:
+def inherit_hooks(workload: Workload) -> dict[str, str]:
     """Return the annotations with which a companion is created before a workload that is a hook or in a wave.
 
     Sources: https://helm.sh/docs/topics/charts_hooks/ and https://argo-cd.readthedocs.io/en/stable/user-guide/sync-waves/
