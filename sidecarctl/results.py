@@ -145,7 +145,8 @@ class WorkloadChange:
 class Retargeted:
     """A port in an object around a pod that a run changed; `before` or `after` None: the field is not set.
 
-    action  retargeted, or restored: back to the app
+    action  retargeted, or restored: back to the app. recorded: only the record of the pod changes, `before` and `after` are
+            the objects that it names with their ports
     """
 
     action: str

@@ -49,7 +49,7 @@ def retarget_files(delivery: Delivery, done: list[Done]) -> tuple[list[Done], Se
         )
     names -= {name for name, one in out.items() if one.error}
     changes = [each for each in result.changes if not each.file or each.file in names]
-    lost = {each.file for each in result.changes if each.file} - names
+    lost = {each.file for each in result.changes if each.file and each.action != "recorded"} - names
     if lost:
         # The records of these ports, and other ports that they are about, are in other files.
         concerned = [one for one in whole if one.source.name in out or (one.result and "retargeted" in one.read.text)]

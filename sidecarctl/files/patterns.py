@@ -262,13 +262,14 @@ def named_root(folder: Path) -> Path:
 def _read_spec(directory: Path, is_root: bool) -> _Spec | None:
     """Return the patterns of a directory, None without any.
 
-    Raises InputError for a file that cannot be read: what Git ignores would be changed.
+    As in Git, a `.gitignore` that is a symbolic link has no effect; `.git/info/exclude` can be one. Raises InputError for a
+    file that cannot be read: what Git ignores would be changed.
     """
-    files = ([directory / ".git" / "info" / "exclude"] if is_root else []) + [directory / GITIGNORE]
+    files = ([(directory / ".git" / "info" / "exclude", True)] if is_root else []) + [(directory / GITIGNORE, False)]
     found = []
-    for file in files:
+    for file, follow in files:
         with _readable(file), suppress(FileNotFoundError, NotADirectoryError):
-            status = file.stat()
+            status = file.stat(follow_symlinks=follow)
             if stat.S_ISREG(status.st_mode):
                 found.append((file, stamp_of(status)))
     return _compile_files(directory, tuple(found)) if found else None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sidecarctl.inject.companion_search import Companion
-from sidecarctl.inject.companions import HOOK_ANNOTATIONS, OWNER_ANNOTATION, read_object_owner
+from sidecarctl.inject.companions import OWNER_ANNOTATION, read_object_owner
 from sidecarctl.inject.merge import ENFORCE, OVERWRITE, Conflict, Merge, Unknown
 from sidecarctl.inject.upgrade_base import Rendering
 from sidecarctl.kube.equivalence import is_equivalent
@@ -41,6 +41,7 @@ class CompanionMerge:
         self.on_conflict = on_conflict
         self.base = base
         self.recorded = recorded
+        self.inherited = (base.without if isinstance(base, Unknown) else base).inherited
         self.edits: list[CompanionEdits] = []
         self.added: list[dict[str, Any]] = []
         self.kept: list[str] = []  # the new version has none, but a person edited them
@@ -59,9 +60,9 @@ class CompanionMerge:
 
     def _change(self, companion: Companion, base: Any, value: Any) -> None:
         if isinstance(base, Unknown):
-            base = Unknown(_with_owner_of(companion, base.without, value))
+            base = Unknown(_with_owner_of(companion, base.without, value, self.inherited))
         else:
-            base = _with_owner_of(companion, base, value)
+            base = _with_owner_of(companion, base, value, self.inherited)
         merge = Merge(self.on_conflict)
         merge.add((), base, companion.value, value)
         if merge.edits:
@@ -92,10 +93,11 @@ class CompanionMerge:
             self.kept.append(companion.identity)
 
 
-def _with_owner_of(companion: Companion, base: Any, value: Mapping[str, Any]) -> Any:
+def _with_owner_of(companion: Companion, base: Any, value: Mapping[str, Any], inherited: Mapping[str, str]) -> Any:
     """Return the base with the owner of a companion in the input, its namespace if that is the owner's, and its hook annotations.
 
-    They follow the workload, so they are known to be what was written, whatever the base was rendered for.
+    They follow the workload, so they are known to be what was written, whatever the base was rendered for. An annotation of
+    the template that is not `inherited` from the workload stays in the base: who deleted it from the companion is a person.
     """
     metadata = as_mapping(as_mapping(base).get("metadata"))
     label = read_object_owner(companion.value)
@@ -103,7 +105,7 @@ def _with_owner_of(companion: Companion, base: Any, value: Mapping[str, Any]) ->
         return base
     present = as_mapping(as_mapping(companion.value.get("metadata")).get("annotations"))
     written = as_mapping(metadata.get("annotations"))
-    written = {key: part for key, part in written.items() if key in present or key not in HOOK_ANNOTATIONS}
+    written = {key: part for key, part in written.items() if key in present or inherited.get(key) != part}
     metadata = {**metadata, "annotations": {**written, OWNER_ANNOTATION: label}}
     if all(each.namespace == each.owner_namespace for each in (companion, Companion(value))):
         metadata = {key: part for key, part in metadata.items() if key != "namespace"}

@@ -15,6 +15,7 @@ from sidecarctl.errors import InputError, UsageError
 from sidecarctl.findings import Finding, Place
 from sidecarctl.kube.names import LABEL_LENGTH, to_dns_label
 from sidecarctl.kube.workload import Workload, as_mapping, may_hold
+from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.record import annotation as records
 from sidecarctl.results import WorkloadChange
 from sidecarctl.sha256 import sha256
@@ -30,6 +31,8 @@ CONFIG_HASH_KINDS = ("ConfigMap", "Secret")
 Identity = tuple[str, str, str]
 DUPLICATE_RULE = "duplicate-object"
 _AFTER_ALL = float("inf")
+# To the first line break of YAML, which ends a comment.
+_SOURCE = lazy_pattern("^# Source: [^\r\n\x85\u2028\u2029]+", re.MULTILINE)
 # A companion must exist when its workload starts, also if the workload is a hook. Helm runs hooks of a lower weight first.
 _HOOK, _HOOK_WEIGHT = "helm.sh/hook", "helm.sh/hook-weight"
 _INHERITED = (
@@ -38,7 +41,6 @@ _INHERITED = (
     "argocd.argoproj.io/hook-delete-policy",
     "argocd.argoproj.io/sync-wave",
 )
-HOOK_ANNOTATIONS = (_HOOK, _HOOK_WEIGHT, *_INHERITED)
 
 
 def companion_name(workload: Workload, instance: str) -> str:
@@ -62,7 +64,7 @@ def add_owner(document: Mapping[str, Any], workload: Workload, instance: str) ->
     """
     metadata = dict(as_mapping(document.get("metadata")))
     annotations = {
-        **_inherit_hooks(workload),
+        **inherit_hooks(workload),
         **as_mapping(metadata.pop("annotations", None)),
         OWNER_ANNOTATION: format_owner(workload, instance),
     }
@@ -71,7 +73,7 @@ def add_owner(document: Mapping[str, Any], workload: Workload, instance: str) ->
     return {**document, "metadata": {**name, **namespace, **metadata, "annotations": annotations}}
 
 
-def _inherit_hooks(workload: Workload) -> dict[str, str]:
+def inherit_hooks(workload: Workload) -> dict[str, str]:
     """Return the annotations with which a companion is created before a workload that is a hook or in a wave.
 
     Sources: https://helm.sh/docs/topics/charts_hooks/ and https://argo-cd.readthedocs.io/en/stable/user-guide/sync-waves/
@@ -114,6 +116,15 @@ def _parsed(document: Document) -> object:
         return document.value
     except InputError:
         return None
+
+
+def find_source_comment(text: str) -> str:
+    """Return the comment in which Helm names the template of a document, "" if there is none.
+
+    `post-render` copies that of a workload to its companions.
+    """
+    found = _SOURCE.search(text)
+    return found.group() if found else ""
 
 
 def added_companions(change: WorkloadChange) -> Iterator[tuple[Identity, str]]:

@@ -9,13 +9,12 @@ from sidecarctl.composition.workload_filter import EVERY_WORKLOAD, WorkloadFilte
 from sidecarctl.errors import InputError
 from sidecarctl.findings import Finding, Severity
 from sidecarctl.inject.companion_search import Companion, split_owned
-from sidecarctl.inject.companions import OWNER_ANNOTATION
+from sidecarctl.inject.companions import OWNER_ANNOTATION, find_source_comment
 from sidecarctl.inject.plan import Plan
 from sidecarctl.inject.removal import Removal, plan_removal, resolve_instance_names
 from sidecarctl.kube.kinds import DEFAULT_KINDS, Kinds
 from sidecarctl.kube.workload import RECORD_ANNOTATION, Workload, may_hold, share_objects, workloads
 from sidecarctl.lazy_dataclass import dataclass, replace
-from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.record import annotation as records
 from sidecarctl.record.annotation import Record
 from sidecarctl.record.paths import RecordError
@@ -27,7 +26,6 @@ from sidecarctl.yamltext.stream import Document
 
 LEFT_BEHIND_RULE = "companion-left-behind"
 UNLISTED_RULE = "unlisted-companion"
-_ORIGIN = lazy_pattern(r"# Source: \S+\s*")
 
 
 @dataclass(frozen=True)
@@ -153,8 +151,9 @@ def drop_documents(
 
     Except after a block scalar, which the line break is part of. The comments around a dropped document stay.
     """
+    source = find_source_comment(documents[0].text)
     after = [
-        changed.get(index, each) or _comments_around(each, joined=_follows_yaml(documents, index))
+        changed.get(index, each) or _comments_around(each, source, joined=_follows_yaml(documents, index))
         for index, each in enumerate(documents)
     ]
     kept = [each for each in after if each is not None]
@@ -175,28 +174,37 @@ def _follows_yaml(documents: Sequence[Document], index: int) -> bool:
     )
 
 
-def _comments_around(document: Document, *, joined: bool) -> Document | None:
+def _comments_around(document: Document, source: str, *, joined: bool) -> Document | None:
     """Return a dropped document with only the comment lines before and after its content, None without any.
 
-    They are of a person: companions are written without comments, except for their origin, which Helm writes and `post-render`
-    copies. `joined`: they become a part of the document before.
+    They are of a person: companions are written without comments, except for the `source` comment of the workload, which
+    `post-render` copies. `joined`: they become a part of the document before.
     """
     if "#" not in document.head + document.text or document.root is None:
         return None
     text, root = document.text, document.root
-    around = (document.head if joined else "") + text[: root.start] + text[next_line(text, root.end) :]
+    before = _without_line(text[: root.start], source)
+    around = (document.head if joined else "") + before + text[next_line(text, root.end) :]
     comments = "".join(map(_comment_of, around.splitlines(keepends=True)))
     if joined:
         return replace(document.with_text(comments), head="") if comments else None
     return document.with_text(comments) if comments or "#" in document.head else None
 
 
+def _without_line(text: str, line: str) -> str:
+    """Return a text without the first line that equals another one, apart from blanks at its end."""
+    lines = text.splitlines(keepends=True)
+    equal = (number for number, each in enumerate(lines) if line and each.rstrip() == line.rstrip())
+    first = next(equal, len(lines))
+    return "".join(lines[:first] + lines[first + 1 :])
+
+
 def _comment_of(line: str) -> str:
-    """Return the comment of a line around a document, which can follow its separator; "" for the origin of a companion."""
+    """Return the comment of a line around a document, which can follow its separator."""
     rest = line.lstrip("\ufeff \t")
     if rest.startswith(("---", "...")):
         rest = rest[3:].lstrip(" \t")
-    return rest if rest.startswith("#") and not _ORIGIN.fullmatch(rest) else ""
+    return rest if rest.startswith("#") else ""
 
 
 def _left_behind_finding(workload: Workload, instance: str, identity: str) -> Finding:

@@ -6,7 +6,7 @@ front of the app changes, is restored when the last front goes, and is left alon
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sidecarctl.findings import Finding
 from sidecarctl.inject.process import ProcessedDocuments
@@ -18,6 +18,7 @@ from sidecarctl.inject.retarget_entries import (
     document_number,
     entry_key,
     explain_disagreement,
+    find_differing_keys,
     find_wanted,
     is_readable,
     make_pod,
@@ -111,6 +112,7 @@ class _Run:
         self.places = places
         self.edits: dict[int, list[Edit]] = {}
         self.changes: list[Retargeted] = []
+        self.reported: set[int] = set()  # the pods of these changes
         self.findings: list[Finding] = []
 
     def plan(self) -> None:
@@ -135,6 +137,20 @@ class _Run:
             if pod.record.instances and pod.entries != pod.record.retargeted:
                 text = records.write(replace(pod.record, retargeted=pod.entries), pod.view.workload)
                 self._add(document_number(pod.view.path), Replace(record_path(pod.view.workload), text, "record"))
+                if id(pod) not in self.reported:
+                    self._report_record(pod)
+
+    def _report_record(self, pod: RetargetedPod) -> None:
+        """Report the change of a record whose ports stay, such as those of a Service that was renamed."""
+        known, entries = pod.record.retargeted, pod.entries
+        before, after = find_differing_keys(known, entries), find_differing_keys(entries, known)
+        if not before:  # the report lists the sidecar that was added
+            return
+        path = record_path(pod.view.workload)
+        document = self.documents[document_number(pod.view.path)]
+        line = self.places.find(document).locate(path, on_key=True).line
+        label = pod.view.object.label
+        self.changes.append(Retargeted("recorded", label, field_text(path), before, after or None, document.file, line))
 
     def edited(self, number: int, document: Document) -> Document:
         """Return a document after its edits."""
@@ -164,6 +180,7 @@ class _Run:
         if former is None or not usual:
             self._skip(reference, "its value or its name has an unusual form", f"set it to {port}")
         elif self._change(reference, port):
+            self._mark_reported(selected)
             self._remember(reference, [(pod, keys[each]) for pod, each in zip(selected, namespaces)], (former, port))
 
     def _remember(self, reference: Reference, matches: Sequence[Match], entry: Entry) -> None:
@@ -208,7 +225,10 @@ class _Run:
             (port,) = wanted
             if port is None and (others := self._find_other_formers(reference, formers, own)):
                 self._report(reference, *describe_other_formers(reference, former, others))
+            count = len(self.changes)
             done = self._restore(reference, former) if port is None else self._change(reference, port)
+            if len(self.changes) > count:
+                self._mark_reported(concerned)
             if done and port is None:
                 return
             kept, holders = ((former, port), concerned) if done and port is not None else (entry, own)
@@ -219,6 +239,9 @@ class _Run:
             if not _is_usual(key, reference):  # renamed since to what no record can hold, such as a placeholder
                 key = keys.get(id(pod), owners[0][1])
             pod.entries[key] = text, kept[1]
+
+    def _mark_reported(self, pods: Iterable[RetargetedPod]) -> None:
+        self.reported.update(map(id, pods))
 
     def _nearness(self, file: str, pod: RetargetedPod) -> tuple[bool, int, int]:
         return nearness(file, self.documents[document_number(pod.view.path)].file)

@@ -154,3 +154,8 @@ def read_port_text(document: Document, reference: Reference) -> str | None:
     if node is not None and document.text.startswith("#", node.end):
         return None
     return text if is_former_port(text) and parse_former(text) == reference.value else None
+
+
+def find_differing_keys(entries: Mapping[str, Entry], others: Mapping[str, Entry]) -> str:
+    """Return the keys of entries that are not among others in the same way, as text."""
+    return ", ".join(sorted(key for key, entry in entries.items() if others.get(key) != entry))

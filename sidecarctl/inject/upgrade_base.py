@@ -9,7 +9,7 @@ from typing import Any
 from sidecarctl.composition.request import Request
 from sidecarctl.errors import SidecarctlError
 from sidecarctl.inject.companion_search import Companion, identify
-from sidecarctl.inject.companions import OWNER_ANNOTATION
+from sidecarctl.inject.companions import OWNER_ANNOTATION, inherit_hooks
 from sidecarctl.inject.digest import compute_digest
 from sidecarctl.inject.merge import Unknown
 from sidecarctl.inject.plan import Plan, plan_sidecar
@@ -33,10 +33,14 @@ _MOST_MOUNTS = 6
 
 @dataclass(frozen=True)
 class Rendering:
-    """What one version of a sidecar writes: the pod template of the workload, and the companions by `Kind/name`."""
+    """What one version of a sidecar writes: the pod template of the workload, and the companions by `Kind/name`.
+
+    inherited  the annotations that companions have from the workload
+    """
 
     template: Any
     companions: Mapping[str, Any] = field(default_factory=dict)
+    inherited: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 def without_instance(workload: Workload, record: Record, name: str, keep: Sequence[str] | None = None) -> Workload:
@@ -58,7 +62,8 @@ def plan_instance(
 
 def render_plan(bare: Workload, planned: Plan) -> Rendering:
     """Return what a plan writes."""
-    return Rendering(apply_at(bare, planned.edits).template, {identify(each): each for each in planned.documents})
+    companions = {identify(each): each for each in planned.documents}
+    return Rendering(apply_at(bare, planned.edits).template, companions, inherit_hooks(bare))
 
 
 def find_base(
@@ -84,7 +89,7 @@ def find_base(
             written = render_base(bare, record, request, kube_version, found)
             if written is not None:
                 companions = {name: written.companions.get(name, each) for name, each in companions.items()}
-        return Rendering(workload.template, companions)
+        return Rendering(workload.template, companions, inherit_hooks(workload))
     rendered = render_base(bare, record, request, kube_version, found)
     if rendered is not None:
         return rendered

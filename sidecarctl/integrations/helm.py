@@ -7,7 +7,6 @@ a file that the user named is not, because it can hold the output of other progr
 from __future__ import annotations
 
 import os
-import re
 import stat
 import time
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from sidecarctl.composition.workload_filter import HOOK, requests_sidecars
 from sidecarctl.errors import EXIT_FINDINGS, EXIT_OK, InputError, UsageError
 from sidecarctl.files.sources import decode
 from sidecarctl.findings import Finding, Severity
-from sidecarctl.inject.companions import read_owner
+from sidecarctl.inject.companions import find_source_comment, read_owner
 from sidecarctl.inject.displaced_companions import gather_companions, restore_order
 from sidecarctl.inject.pipeline import Options, render_documents
 from sidecarctl.inject.secret_findings import mask_findings
@@ -106,8 +105,6 @@ STREAM = "standard input"
 ORIGIN = "postrenderer.helm.sh/postrender-filename"
 # Helm 4 reports empty output as an error; Helm 3 takes it for an empty release.
 _NOTHING = "# the chart renders nothing\n"
-# To the first line break of YAML, which ends a comment.
-_SOURCE = re.compile("^# Source: [^\r\n\x85\u2028\u2029]+", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -198,10 +195,10 @@ def _add_origins(documents: Sequence[Document]) -> list[Document]:
 
 
 def _with_origin(companion: Document, workload: Document) -> Document:
-    source = _SOURCE.search(workload.text)
-    if source and not _SOURCE.search(companion.text) and not companion.text.lstrip().startswith("{"):
+    source = find_source_comment(workload.text)
+    if source and not find_source_comment(companion.text) and not companion.text.lstrip().startswith("{"):
         newline = "\r\n" if "\r\n" in workload.text else "\n"
-        companion = companion.with_text(source.group() + newline + companion.text)
+        companion = companion.with_text(source + newline + companion.text)
     if ORIGIN in workload.text and ORIGIN not in companion.text and companion.root is not None:
         metadata = as_mapping(as_mapping(workload.value).get("metadata"))
         origin = as_mapping(metadata.get("annotations")).get(ORIGIN)

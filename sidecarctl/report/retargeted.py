@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sidecarctl.report.terminal import visible
 from sidecarctl.results import Retargeted
 
-_WOULD = {"retargeted": "would retarget", "restored": "would restore"}
+_WOULD = {"retargeted": "would retarget", "restored": "would restore", "recorded": "would record"}
 
 
 def render_retargeted(changes: Iterable[Retargeted], *, dry_run: bool = False) -> str:

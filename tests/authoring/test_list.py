@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
+from time import process_time
 
 import pytest
 
+from sidecarctl.authoring.sidecar_search import search
 from sidecarctl.authoring.word_stems import stem
 from sidecarctl.catalog.catalog import open_catalog
+from sidecarctl.errors import UsageError
 from tests.authoring.library_kit import command, entry
 
 
@@ -165,3 +169,18 @@ def test_search_without_a_match_is_an_error(tmp_path: Path) -> None:
 )
 def test_stems_have_no_endings(word: str, expected: str) -> None:
     assert stem(word) == expected
+
+
+_LOG_WORDS = ["-".join(each) for each in product(("log", "logs", "logging", "logger", "logged"), repeat=6)]
+
+
+@pytest.mark.parametrize("words", [list(map(str, range(20_000))), _LOG_WORDS])
+def test_time_of_a_search_grows_with_the_number_of_words(words: list[str]) -> None:
+    entries = open_catalog([], {}).entries()
+    start = process_time()
+    if words is _LOG_WORDS:
+        assert "logger" in [entry.name for entry in search(entries, words)]
+    else:
+        with pytest.raises(UsageError, match="no sidecar matches"):
+            search(entries, words)
+    assert process_time() - start < 10

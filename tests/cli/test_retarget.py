@@ -292,6 +292,46 @@ def test_remove_finds_the_service_in_a_renamed_file_and_under_a_new_name(tmp_pat
     assert read(tmp_path)["network.yaml"] == SERVICE.replace("{name: shop}", "{name: prod-shop}")
 
 
+def test_report_names_the_record_that_follows_a_renamed_service(tmp_path: Path) -> None:
+    write(tmp_path, shop=DEPLOYMENT, service=SERVICE)
+    call("add proxy . -i --retarget", tmp_path)
+    write(tmp_path, service=read(tmp_path)["service.yaml"].replace("{name: shop}", "{name: prod-shop}"))
+    field = 'spec.template.metadata.annotations["sidecarctl.dev/sidecars"]'
+    keys = "Service/shop/http -> Service/prod-shop/http"
+    outcome = call("upgrade . --check", tmp_path, 1)
+    assert f"Deployment/shop: would record {field} {keys} (shop.yaml:8)\n" in outcome.stderr
+    (change,) = json.loads(call("upgrade . -i --format json", tmp_path).stdout)["retargeted"]
+    assert (change["action"], change["before"], change["after"]) == ("recorded", *keys.split(" -> "))
+    assert "record " not in call("upgrade . --check", tmp_path).stderr
+
+
+def test_report_names_the_record_of_a_port_that_a_person_restored(tmp_path: Path) -> None:
+    write(tmp_path, shop=DEPLOYMENT, service=SERVICE)
+    call("add proxy log-tail . -i --retarget --set log-tail.logDir=/logs", tmp_path)
+    outcome = call("remove proxy . -i", tmp_path)
+    assert "recorded" not in outcome.stderr
+    assert "Service/shop: restored" in outcome.stderr
+    call("add proxy . -i --retarget", tmp_path)
+    write(tmp_path, service=SERVICE)
+    outcome = call("remove proxy . -i", tmp_path)
+    assert "recorded" in outcome.stderr
+    assert "Service/shop/http -> (not set)" in outcome.stderr
+
+
+def test_keep_going_updates_records_beside_a_file_that_fails(tmp_path: Path) -> None:
+    others = (each.replace("shop", "cart") for each in (DEPLOYMENT, SERVICE))
+    write(tmp_path, **dict(zip(("shop", "service", "cart", "entry"), (DEPLOYMENT, SERVICE, *others))))
+    call("add proxy . -i --retarget", tmp_path)
+    files = read(tmp_path)
+    for name, app in (("service", "shop"), ("entry", "cart")):
+        write(tmp_path, **{name: files[f"{name}.yaml"].replace(f"{{name: {app}}}", f"{{name: prod-{app}}}")})
+    write(tmp_path, cart=files["cart.yaml"] + "--- text\n")
+    outcome = call("upgrade . -i --keep-going", tmp_path, 3)
+    assert "Service/shop/http -> Service/prod-shop/http (shop.yaml:8)" in outcome.stderr
+    assert "Service/prod-shop/http" in read(tmp_path)["shop.yaml"]
+    assert "prod-cart" not in outcome.stderr
+
+
 def test_a_service_that_also_selects_a_workload_without_the_sidecar_stays(tmp_path: Path) -> None:
     other = DEPLOYMENT.replace("name: shop\nspec", "name: other\nspec")
     files = write(tmp_path, shop=DEPLOYMENT, other=other, service=SERVICE)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
+import subprocess
+from functools import partial
 from itertools import accumulate, product
 from pathlib import Path
 
@@ -382,6 +384,23 @@ def test_gitignore_that_is_no_file_has_no_patterns(tmp_path: Path) -> None:
     (tmp_path / "sub" / ".gitignore").symlink_to("nowhere")
     (tmp_path / "sub" / "a.yaml").write_text(POD)
     assert walked(tmp_path)[0] == ["sub/a.yaml"]
+
+
+def test_gitignore_that_is_a_link_has_no_patterns_as_in_git(tmp_path: Path) -> None:
+    git = partial(subprocess.run, cwd=tmp_path, check=True, capture_output=True, text=True)
+    git(["git", "init", "-q"])
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).write_text(POD)
+    (tmp_path / "patterns").write_text("a.yaml\n")
+    (tmp_path / ".gitignore").symlink_to("patterns")
+    assert "a.yaml" in git(["git", "ls-files", "--others", "--exclude-standard"]).stdout.split()
+    assert walked(tmp_path)[0] == ["a.yaml", "b.yaml"]
+    exclude = tmp_path / ".git" / "info" / "exclude"
+    exclude.parent.mkdir(exist_ok=True)
+    exclude.unlink(missing_ok=True)
+    exclude.symlink_to("../../patterns")
+    assert "a.yaml" not in git(["git", "ls-files", "--others", "--exclude-standard"]).stdout.split()
+    assert walked(tmp_path)[0] == ["b.yaml"]
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root can read all files")

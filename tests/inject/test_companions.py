@@ -66,6 +66,16 @@ def test_comments_around_a_removed_companion_stay(end: str, files: tuple[str, st
     assert first == second or second.read_text() == f"--- # ours\n{left}"
 
 
+def test_source_comment_behind_a_removed_companion_stays_in_a_file_that_helm_never_saw(tmp_path: Path) -> None:
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: web, image: web:1}]}\n"
+    (tmp_path / "web.yaml").write_text(pod)
+    assert run("sidecarctl add logger web.yaml -i", tmp_path).code == 0
+    note = "# Source: https://wiki.example/runbook\n"
+    (tmp_path / "web.yaml").write_text((tmp_path / "web.yaml").read_text() + note)
+    assert run("sidecarctl remove logger web.yaml -i", tmp_path).code == 0
+    assert (tmp_path / "web.yaml").read_text() == pod + note
+
+
 def test_comments_around_a_removed_companion_do_not_follow_json(tmp_path: Path) -> None:
     containers = '[{"name": "web", "image": "web:1"}]'
     pod = f'{{"apiVersion": "v1", "kind": "Pod", "metadata": {{"name": "web"}}, "spec": {{"containers": {containers}}}}}\n'

@@ -64,6 +64,11 @@ CASES = {
         'did you mean "Deployment"?',
         6,
     ),
+    "too many template paths of a kind": (
+        f"kinds:\n  example.com/W: [{', '.join(f'a{number}' for number in range(101))}]",
+        "must have at most 100 items",
+        6,
+    ),
     "an unknown group": ("rules:\n- select: {groups: [app]}\n  sidecars: [logger]", 'did you mean "apps"?', 6),
     "an empty selector": ("rules:\n- select: {}\n  sidecars: [logger]", "write `all: true`", 6),
     "a selector with empty conditions only": (

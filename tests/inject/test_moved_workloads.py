@@ -123,6 +123,25 @@ def test_companion_gets_the_wave_that_its_workload_got_since(repo: Path) -> None
     assert "1 instance: in sync" in call("status web.yaml", repo).stdout
 
 
+@pytest.mark.parametrize("wave", ["", "-5"])
+@pytest.mark.parametrize("key", ["argocd.argoproj.io/sync-wave", "helm.sh/hook-weight", "other.example/x"])
+def test_annotation_of_the_template_that_a_person_deleted_from_a_companion_stays_deleted(
+    wave: str, key: str, tmp_path: Path
+) -> None:
+    write_version(tmp_path, "1.0.0")
+    template = tmp_path / "lib" / "agent@1.0.0" / "template.yaml"
+    template.write_text(template.read_text().replace("{name: C}", f'{{name: C, annotations: {{{key}: "-1"}}}}'))
+    named = f'metadata: {{name: web, annotations: {{argocd.argoproj.io/sync-wave: "{wave}"}}}}'
+    (tmp_path / "web.yaml").write_text(WORKLOAD.replace("metadata: {name: web}", named) if wave else WORKLOAD)
+    call("add agent web.yaml -i", tmp_path)
+    workload, companion = (tmp_path / "web.yaml").read_text().split("---\n")
+    deleted = "".join(line for line in companion.splitlines(keepends=True) if key not in line)
+    assert deleted.count("\n") == companion.count("\n") - 1
+    (tmp_path / "web.yaml").write_text(f"{workload}---\n{deleted}")
+    call("upgrade web.yaml --check", tmp_path)
+    assert "1 instance: in sync" in call("status web.yaml", tmp_path).stdout
+
+
 def lose_version(repo: Path) -> None:
     """Replace the recorded version in the library, so that what was written is unknown, and edit the sidecar."""
     (repo / "lib" / "agent@1.0.0").rename(repo / "lib" / "agent@2.0.0")

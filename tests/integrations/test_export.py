@@ -413,6 +413,26 @@ def test_single_file_is_replaced_if_an_export_wrote_it_or_it_is_empty(name: str,
     assert export(tmp_path, "kyverno", text, "-o", "/dev/stdout").stdout.startswith("# The composition ")
 
 
+def test_companions_of_an_earlier_export_are_named_and_kept(tmp_path: Path) -> None:
+    logger, metrics = (
+        composition({"select": {"labels": {"a": "b"}}, "sidecars": [sidecar]}) for sidecar in (LOGGER, METRICS)
+    )
+    stale = tmp_path / "out" / "companions.yaml"
+    assert export(tmp_path, "kyverno", logger, "-o", "out/").stderr == ""
+    before = stale.read_text()
+    assert export(tmp_path, "kyverno", logger, "-o", "out/").stderr == ""
+    assert export(tmp_path, "kyverno", metrics, "-o", "out/", "-q").stderr == ""
+    done = export(tmp_path, "kyverno", metrics, "-o", "out")
+    assert done.code == 0
+    assert done.stderr.splitlines() == [
+        "warning: out/companions.yaml is from an earlier export: this one has no such file",
+        "help: delete it if no other export needs it",
+    ]
+    assert stale.read_text() == before
+    stale.write_text("# Of a person.\n")
+    assert export(tmp_path, "kyverno", metrics, "-o", "out/").stderr == ""
+
+
 def test_conflict_prevents_the_export(tmp_path: Path) -> None:
     (tmp_path / "web.yaml").write_text((MANIFESTS / "web.yaml").read_text().replace("- name: web", "- name: logger"))
     (tmp_path / "c.yaml").write_text((MANIFESTS / "sidecarctl.yaml").read_text())

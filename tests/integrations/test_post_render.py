@@ -98,6 +98,29 @@ def test_source_comment_ends_at_each_line_break_of_yaml(line_break: str, folder:
     assert companion.startswith("# Source: shop/templates/web.yaml\napiVersion: v1\nkind: ConfigMap\n")
 
 
+@pytest.mark.parametrize(
+    "path", ["shop/templates/web.yaml", "shop/templates/my app.yaml", "shop/templates/a  b.yaml \t"]
+)
+def test_removed_companion_takes_its_source_comment_along(path: str, folder: Path) -> None:
+    text = f"# Source: {path}\n" + WEB.format(annotations="")
+    added = render(folder, text).stdout
+    assert added.count(f"# Source: {path}\n") == 2
+    assert run("sidecarctl remove logger", folder, stdin=added).stdout == text
+    (folder / "sidecarctl.yaml").write_text(COMPOSITION.partition("  rules:")[0] + "  rules: []\n")
+    assert render(folder, added).stdout == text
+
+
+def test_source_comments_of_a_person_beside_a_removed_companion_stay(folder: Path) -> None:
+    text = "# Source: shop/templates/web.yaml\n" + WEB.format(annotations="")
+    workload, companion = render(folder, text).stdout.split("---\n")
+    before, after = "# Source: https://wiki.example/runbook\n", "# Source: shop/templates/web.yaml\n"
+    for whole, left in (
+        (f"{workload}---\n{before}{companion}{after}", before + after),
+        (f"{workload}---\n{companion.replace(after, after + before)}", before),
+    ):
+        assert run("sidecarctl remove logger", folder, stdin=whole).stdout == text + left
+
+
 def test_companion_gets_helm_4_origin_annotation(folder: Path) -> None:
     outcome = render(folder, HELM_4)
     companion = list(yaml.safe_load_all(outcome.stdout))[1]

@@ -55,7 +55,7 @@ def export(
                 f"--to {to} does not take manifests",
                 hint="remove the paths: the policy applies to workloads of the cluster",
             )
-        write(engine.export(chosen), output)
+        _deliver(engine.export(chosen), output, quiet=quiet)
         return EXIT_OK
     given = build_request.composition_inputs(chosen.composition, paths, inputs)
     left_out = build_request.own_files(chosen.composition, given.paths, output)
@@ -69,7 +69,7 @@ def export(
     console.report_findings(wrong if quiet else found.findings)
     if wrong:
         return EXIT_FINDINGS
-    write(engine.export(found, chosen.composition.name), output)
+    _deliver(engine.export(found, chosen.composition.name), output, quiet=quiet)
     return EXIT_OK
 
 
@@ -81,6 +81,34 @@ def read_manifests(given: InputOptions, left_out: Callable[[Source], str]) -> In
     for error in inputs.errors:
         raise error
     return inputs
+
+
+def _deliver(files: Sequence[ExportFile], output: str | None, *, quiet: bool) -> None:
+    """Write the exported files, and warn about companions of an earlier export that the new one does not have."""
+    from sidecarctl.cli.console import report_line
+
+    write(files, output)
+    stale = find_stale_companions(files, output)
+    if stale is not None and not quiet:
+        report_line(f"warning: {stale} is from an earlier export: this one has no such file")
+        report_line("help: delete it if no other export needs it")
+
+
+def find_stale_companions(files: Sequence[ExportFile], output: str | None) -> Path | None:
+    """Return the file with companions in the output directory that an earlier export wrote, if this one has none."""
+    from sidecarctl.integrations.exports.injection import COMPANIONS, is_export
+
+    if output is None or not Path(output).is_dir() or any(each.name == COMPANIONS for each in files):
+        return None
+    path = Path(output) / COMPANIONS
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as stream:
+            start = stream.read(_HEADER_BYTES)
+    except OSError:  # the export itself is written
+        return None
+    return path if is_export(start.decode("utf-8", "replace")) else None
 
 
 def write(files: Sequence[ExportFile], output: str | None) -> None:
