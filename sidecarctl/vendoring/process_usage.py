@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
+
+from sidecarctl.files.tree import scan_tree
 
 
 def session_memory(session: int) -> int:
@@ -37,10 +40,9 @@ def _memory(process: int) -> int:
 def directory_size(directory: Path) -> int:
     """Return the size of all files below a directory in bytes."""
     total = 0
-    for folder, _, names in os.walk(directory):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118
-            except OSError:
-                continue
+    for entries in scan_tree(str(directory), lambda _: None):
+        for each in entries:
+            with suppress(OSError):
+                if not each.is_dir(follow_symlinks=False):
+                    total += os.lstat(each.path).st_size  # current on Windows too
     return total
