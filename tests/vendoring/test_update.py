@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from sidecarctl.catalog.entry_files import checksum
+from sidecarctl.catalog.entry_files import checksum, read_yaml
 from sidecarctl.cli.library_report import get_update
 from sidecarctl.vendoring import git as module
 from sidecarctl.vendoring.changes import compare_libraries
 from sidecarctl.vendoring.lock import read_lock
+from tests.calls import count_calls
 from tests.vendoring.repository_kit import commit, git, sidecarctl, snapshot, write_sidecar
 
 
@@ -173,6 +174,15 @@ def test_forged_checksum_does_not_hide_a_change(tmp_path: Path) -> None:
         (library / "agent/notes.txt").write_bytes(comment)
     assert checksum(old / "agent") == checksum(new / "agent")
     assert [one.rewritten for one in compare_libraries(old, new)] == [True]
+
+
+def test_metadata_of_a_library_is_read_once(tmp_path: Path) -> None:
+    old, new = (tmp_path / name for name in ("old", "new"))
+    for library in (old, new):
+        for name in ("one", "two"):
+            write_sidecar(library, name)
+    calls = count_calls(lambda: compare_libraries(old, new), read_yaml.__code__)
+    assert calls["read_yaml"] == 4
 
 
 def test_files_changed_by_hand_are_overwritten_only_with_force(acme: Path, shop: Path) -> None:
