@@ -8,6 +8,8 @@ from pathlib import Path
 
 from sidecarctl.files.tree import scan_tree
 
+_BLOCK = 512  # bytes in the unit of st_blocks
+
 
 def session_memory(session: int) -> int:
     """Return the memory that the processes of a session do not share, in bytes; 0 on a system without /proc.
@@ -38,11 +40,11 @@ def _memory(process: int) -> int:
 
 
 def directory_size(directory: Path) -> int:
-    """Return the size of all files below a directory in bytes."""
+    """Return what all files and directories below a directory take in bytes: on most systems, a short file takes a block."""
     total = 0
     for entries in scan_tree(str(directory), lambda _: None):
         for each in entries:
             with suppress(OSError):
-                if not each.is_dir(follow_symlinks=False):
-                    total += os.lstat(each.path).st_size  # current on Windows too
+                status = os.lstat(each.path)  # on Windows, that of the entry can be older
+                total += max(status.st_size, getattr(status, "st_blocks", 0) * _BLOCK)
     return total

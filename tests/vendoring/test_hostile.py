@@ -106,6 +106,18 @@ def test_path_with_too_many_levels_is_refused(acme: Path, shop: Path) -> None:
     assert snapshot(shop) == before
 
 
+@pytest.mark.skipif(not hasattr(os.stat_result, "st_blocks"), reason="needs the number of blocks of a file")
+def test_many_branches_count_with_the_space_of_their_files(acme: Path, shop: Path) -> None:
+    """Git writes a file of 41 bytes for each branch, which takes a block on the disk."""
+    head = git(acme, "rev-parse", "HEAD")
+    branches = "".join(f"{head} refs/heads/b{number:05}\n" for number in range(3_000))
+    (acme / ".git/packed-refs").write_text(f"# pack-refs with: peeled \n{branches}")
+    words = f"library add acme ../acme@{'1' * 40}"
+    done = sidecarctl(words, shop, SIDECARCTL_MAX_FETCH="3000000")
+    assert (done.code, "the repository is too large" in done.stderr) == (3, True), done.stderr
+    assert sidecarctl(words, shop).code == 2
+
+
 def test_deep_branch_leaves_no_temporary_directory(acme: Path, shop: Path, tmp_path: Path) -> None:
     """A commit that the repository lacks makes Git fetch all branches, each to a file in directories of its name."""
     head = git(acme, "rev-parse", "HEAD")
