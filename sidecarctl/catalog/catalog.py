@@ -118,7 +118,8 @@ class Catalog:
         try:
             sidecar = self._sidecar(folder, library, label)
         except LibraryError as error:
-            return Entry(name, folder, label, error=error)
+            error.__context__ = None  # as the traceback, it has the frames with the parsed file
+            return Entry(name, folder, label, error=error.with_traceback(None))
         listing = Listing(sidecar.version, sidecar.summary, sidecar.keywords)
         return Entry(name, folder, label, listing, _read=lambda: sidecar)
 

@@ -103,11 +103,12 @@ def read_text(path: Path, folder: Path, limit: limits.Limit = limits.FILE) -> st
 def read_yaml(path: Path, folder: Path) -> YamlFile:
     """Return a YAML file of the entry in `folder`.
 
-    Raise LibraryError with the location for invalid YAML, and for aliases that expand to more than a file can have.
+    Raise LibraryError with the location for invalid YAML, for too many values, and for aliases that expand to more than a file
+    can have.
     """
     text = read_text(path, folder)
     try:
-        source = YamlFile(str(path), text, parse(text))
+        source = YamlFile(str(path), text, parse(text, values=limits.FILE_VALUES))
     except SyntaxProblem as problem:
         where = f"{path}:{_line_column(text, problem.offset)}"
         raise LibraryError(problem.message, where=where, hint=problem.hint) from None

@@ -12,6 +12,7 @@ from sidecarctl.composition.composition_file import read_file
 from sidecarctl.composition.edit import edit_composition
 from sidecarctl.composition.find import foreign_owner
 from sidecarctl.errors import InputError, SidecarctlError, UsageError
+from sidecarctl.files.depth import check_depth
 from sidecarctl.files.sources import SUFFIXES, Source, read_small, read_source
 from sidecarctl.files.write import Write
 from sidecarctl.findings import PathTuple
@@ -49,6 +50,12 @@ def find_files(start: Path, left_out: Collection[Path], errors: list[SidecarctlE
 
     for root, directories, files in os.walk(start, onerror=report):
         here = Path(root)
+        try:
+            check_depth(start, here, "or delete the others")
+        except InputError as error:
+            errors.append(error)
+            directories.clear()
+            continue
         directories[:] = sorted(
             each
             for each in directories

@@ -62,9 +62,19 @@ def _compare(found: Library, old: Path | None) -> list[SidecarUpdate]:
 
 
 def _warnings(locked: LockedLibrary, found: Library, ref: str | None, home: Path) -> list[str]:
-    """Return a warning if a ref that should only grow, or never change, was rewritten at the source."""
+    """Return a warning if a ref that should only grow, or never change, was rewritten at the source, or may have been."""
     before, after = locked.commit, found.locked.commit
-    if not before or not after or before == after or ref not in (None, locked.ref):
+    if bool(before) != bool(after):
+        was, now = _source_kind(locked), _source_kind(found.locked)
+        return [
+            f"the source was {was} and is now {now}, which cannot be compared with {_revision(locked)}: review all files"
+        ]
+    if not before or ref not in (None, locked.ref):
+        return []
+    if locked.kind and found.locked.kind and locked.kind != found.locked.kind:
+        was, now = f"a {locked.kind} at commit {before[:12]}", f"a {found.locked.kind} at commit {after[:12]}"
+        return [f"{locked.ref} was {was} and is now {now}: review the change"]
+    if before == after:
         return []
     if found.kind == "tag":
         return [f"the tag {locked.ref} moved from commit {before[:12]} to {after[:12]}: review the change"]
@@ -76,6 +86,10 @@ def _warnings(locked: LockedLibrary, found: Library, ref: str | None, home: Path
         if rewritten is None:
             return [f"cannot determine whether {name} still contains commit {before[:12]}"]
     return []
+
+
+def _source_kind(locked: LockedLibrary) -> str:
+    return "a Git repository" if locked.commit else "an OCI archive"
 
 
 def describe_addition(found: Library, old: Path | None, home: Path, *, dry_run: bool) -> list[str]:

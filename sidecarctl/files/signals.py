@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sidecarctl.errors import InputError
+from sidecarctl.files.tree import flatten_tree
 from sidecarctl.watchdog import can_handle_signals
+
+if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
 
 
 @contextmanager
@@ -82,8 +87,12 @@ def temporary_directory() -> Iterator[Path]:
                     raise InputError(f"cannot create a temporary directory: {problem.strerror}", hint=hint) from None
             yield Path(made[0].name).resolve()
         finally:
-            for each in made:
-                each.cleanup()
+            _remove(made)
     finally:  # the first signal can interrupt the removal
-        for each in made:
-            each.cleanup()
+        _remove(made)
+
+
+def _remove(directories: Sequence[TemporaryDirectory[str]]) -> None:
+    for each in directories:
+        flatten_tree(each.name)
+        each.cleanup()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sidecarctl.catalog.catalog import Catalog, Entry, version_order
@@ -39,8 +39,8 @@ class SidecarUpdate:
 
 def compare_libraries(old: Path | None, new: Path) -> list[SidecarUpdate]:
     """Return the sidecars that differ between two directories, by name. Without `old`, return all of `new`."""
-    before, after = _newest(old), _newest(new)
-    return list(_updates(before, after, {(one.name, _version(one)) for one in _entries(new)}))
+    entries = _entries(new)
+    return list(_updates(_newest(_entries(old)), _newest(entries), {(one.name, _version(one)) for one in entries}))
 
 
 def _updates(
@@ -77,8 +77,8 @@ def _entries(library: Path | None) -> list[Entry]:
     return Catalog(((str(library), library),)).entries() if library and library.is_dir() else []
 
 
-def _newest(library: Path | None) -> dict[str, Entry]:
-    return {entry.name: entry for entry in _entries(library) if not entry.newer}
+def _newest(entries: Iterable[Entry]) -> dict[str, Entry]:
+    return {entry.name: entry for entry in entries if not entry.newer}
 
 
 def _version(entry: Entry) -> str:

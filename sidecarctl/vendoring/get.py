@@ -97,11 +97,13 @@ def _read(locked: LockedLibrary, source: Source) -> Library:
         if source.ref:
             raise UsageError(f'an OCI archive has no ref "{source.ref}"', hint="remove the @ and what follows it")
         manifest, contents = oci.read_archive(Path(source.url), locked.path)
-        found = replace(locked, manifest=manifest, commit="", digest=digest_of(format_sums(contents)))
+        found = replace(locked, manifest=manifest, commit="", kind="", digest=digest_of(format_sums(contents)))
         return Library(found, contents)
     with git.fetch(source) as fetched:
         files = choose_files(parse_tree(git.list_tree(fetched, source, locked.path), source.url), source.url)
         blobs = git.read_blobs(fetched, source, [file.handle for file in files], sum(file.size for file in files))
         contents = {file.path: data for file, data in zip(files, blobs)}
-        found = replace(locked, commit=fetched.commit, manifest="", digest=digest_of(format_sums(contents)))
+        kind = fetched.kind if fetched.kind in ("branch", "tag") else ""
+        digest = digest_of(format_sums(contents))
+        found = replace(locked, commit=fetched.commit, manifest="", kind=kind, digest=digest)
         return Library(found, contents, fetched.kind, fetched.deadline)

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from sidecarctl import limits
 from sidecarctl.catalog.entry_files import METADATA_FILE
 from sidecarctl.errors import InputError, UsageError
+from sidecarctl.files.depth import MOST_LEVELS
 from sidecarctl.lazy_dataclass import dataclass
 from sidecarctl.report.terminal import visible
 
@@ -119,11 +120,16 @@ def _check_amount(files: Sequence[TreeFile], source: str) -> None:
 
 
 def _check_lengths(files: Sequence[TreeFile], source: str) -> None:
-    """Raise InputError for a path that is too long. What is done with the others depends on all of their parents."""
+    """Raise InputError for a path that is too long or too deep. What is done with the others depends on all of their parents."""
     for file in files:
         if len(file.path) > _LONGEST_PATH:
             shown = visible(file.path[:_LONGEST_PATH])[:60]
             raise InputError(f"{source}: the path {shown}... is longer than {_LONGEST_PATH} characters", hint=_ASK)
+        if file.path.count("/") > MOST_LEVELS:  # `library verify` would refuse it
+            shown = visible(file.path)[:60]
+            raise InputError(
+                f"{source}: the path {shown}... has more than {MOST_LEVELS} levels of directories", hint=_ASK
+            )
 
 
 def _problem(file: TreeFile, seen: dict[str, str], directories: Collection[str]) -> str:

@@ -27,7 +27,7 @@ _NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?\Z")
 _URL_REST = lazy_pattern("(?s)://.*")  # it can have credentials, in any field
 _NOTE = "# Written by `sidecarctl library`. Do not edit the directories that it lists.\n"
 _HEAD = {"apiVersion": "sidecarctl.dev/v1alpha1", "kind": "LibraryLock"}
-_KEYS = ("name", "source", "ref", "path", "commit", "manifest", "digest")
+_KEYS = ("name", "source", "ref", "kind", "path", "commit", "manifest", "digest")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class LockedLibrary:
 
     source    URL of a Git repository, or the path of a repository or an OCI archive relative to the lock file
     ref       the branch, tag, or commit that was asked for; "" for the default branch
+    kind      what the ref was: "branch" or "tag"; "" for others, and if an earlier version wrote the entry
     path      the directory of the library within the source; "" for its root
     commit    commit of the Git repository; "" for an OCI archive
     manifest  digest of the OCI manifest; "" for a Git repository
@@ -49,6 +50,7 @@ class LockedLibrary:
     path: str = ""
     commit: str = ""
     manifest: str = ""
+    kind: str = ""
 
     @property
     def revision(self) -> str:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
+
+from sidecarctl.files.tree import scan_tree
+
+_BLOCK = 512  # bytes in the unit of st_blocks
 
 
 def session_memory(session: int) -> int:
@@ -35,12 +40,11 @@ def _memory(process: int) -> int:
 
 
 def directory_size(directory: Path) -> int:
-    """Return the size of all files below a directory in bytes."""
+    """Return what all files and directories below a directory take in bytes: on most systems, a short file takes a block."""
     total = 0
-    for folder, _, names in os.walk(directory):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118
-            except OSError:
-                continue
+    for entries in scan_tree(str(directory), lambda _: None):
+        for each in entries:
+            with suppress(OSError):
+                status = os.lstat(each.path)  # on Windows, that of the entry can be older
+                total += max(status.st_size, getattr(status, "st_blocks", 0) * _BLOCK)
     return total

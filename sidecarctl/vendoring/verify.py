@@ -13,12 +13,14 @@ from sidecarctl.catalog.entry_files import METADATA_FILE
 from sidecarctl.errors import InputError, UsageError
 from sidecarctl.files.depth import check_tree
 from sidecarctl.files.sources import read_small
+from sidecarctl.files.tree import scan_tree
 from sidecarctl.lazy_dataclass import replace
 from sidecarctl.vendoring.library_files import SUMS_FILE, digest_of
 from sidecarctl.vendoring.lock import LIBRARIES, LockedLibrary
 
 _CHANGED_ENDS = f"changed line ends; add the line `{LIBRARIES}/** -text` to .gitattributes"
 _MAX_LISTED = 3
+_OF_LIBRARIES = (METADATA_FILE, SUMS_FILE)
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 
 
@@ -106,11 +108,10 @@ def _list_paths(directory: Path, unreadable: list[OSError]) -> dict[str, bool]:
     Appends the errors of directories that cannot be listed.
     """
     found: dict[str, bool] = {}
-    for folder, directories, names in os.walk(directory, onerror=unreadable.append):
-        for name, is_file in (*((name, True) for name in names), *((name, False) for name in directories)):
-            path = Path(folder, name)
-            if path.is_symlink() or is_file:
-                found[path.relative_to(directory).as_posix()] = path.is_symlink()
+    for entries in scan_tree(str(directory), unreadable.append):
+        for each in entries:
+            if not each.is_dir(follow_symlinks=False):
+                found[Path(each.path).relative_to(directory).as_posix()] = each.is_symlink()
     return found
 
 
@@ -143,9 +144,14 @@ def _has_library(path: Path, unreadable: list[OSError]) -> bool:
     Appends the errors of directories that cannot be listed.
     """
     return path.name == METADATA_FILE or any(
-        not {METADATA_FILE, SUMS_FILE}.isdisjoint(names) or any((Path(root) / each).is_symlink() for each in below)
-        for root, below, names in os.walk(path, onerror=unreadable.append)
+        not each.is_dir(follow_symlinks=False) if each.name in _OF_LIBRARIES else _is_link_to_directory(each)
+        for entries in scan_tree(str(path), unreadable.append)
+        for each in entries
     )
+
+
+def _is_link_to_directory(entry: os.DirEntry[str]) -> bool:
+    return entry.is_symlink() and os.path.isdir(entry.path)  # noqa: PTH112  of a loop, `is_dir` raises OSError
 
 
 def _describe_unreadable(path: Path, problem: OSError) -> str:

@@ -29,17 +29,18 @@ _MERGE_TAG = "tag:yaml.org,2002:merge"
 _PROPERTIES = lazy_pattern(r"(?:[&!]\S*\s+)+")
 
 
-def parse(text: str, *, last_wins: bool = False) -> Node | None:
+def parse(text: str, *, last_wins: bool = False, values: limits.Limit = limits.VALUES) -> Node | None:
     """Return the root node of the one document in `text`, None if it has only blank lines and comments.
 
     last_wins  of duplicate keys, the last one counts, instead of an error
+    values     the limit on the number of values
 
     Raises SyntaxProblem for invalid YAML, a duplicate key, an unknown alias, a key that JSON cannot have, or a second document,
-    and LimitProblem, one of them, for nesting deeper than limits.DEPTH, more than limits.VALUES values, aliases that expand to
-    more than limits.ALIASED values, and more than limits.DOCUMENT characters (aliases expanded).
+    and LimitProblem, one of them, for nesting deeper than limits.DEPTH, too many values, aliases that expand to more than
+    limits.ALIASED values, and more than limits.DOCUMENT characters (aliases expanded).
     """
     if text.startswith("\ufeff"):
-        return _parse_after_mark(text, last_wins)
+        return _parse_after_mark(text, last_wins, values)
     most = limits.DOCUMENT.value
     if len(text) > most:
         raise LimitProblem(f"the document has more than {most:,} characters", 0, hint=limits.DOCUMENT.way_out)
@@ -48,7 +49,7 @@ def parse(text: str, *, last_wins: bool = False) -> Node | None:
     source = events.EventSource.of(text)
     while True:
         try:
-            return _compose(text, source, last_wins)
+            return _compose(text, source, last_wins, values)
         except events.YAMLError as problem:
             other = source.retry(problem)
             if other is None:
@@ -58,15 +59,15 @@ def parse(text: str, *, last_wins: bool = False) -> Node | None:
             raise _too_deep(0) from None
 
 
-def _compose(text: str, source: EventSource, last_wins: bool) -> Node | None:
+def _compose(text: str, source: EventSource, last_wins: bool, values: limits.Limit) -> Node | None:
     from sidecarctl.yamltext import events
 
-    max_depth, max_values, max_aliased = limits.DEPTH.value, limits.VALUES.value, limits.ALIASED.value
+    max_depth, max_aliased = limits.DEPTH.value, limits.ALIASED.value
     if max_depth > limits.DEPTH.default:
         sys.setrecursionlimit(max(sys.getrecursionlimit(), 1000 + 4 * max_depth))
     following, meant = source.events(), source.meant
-    if len(text) > max_values:  # a shorter text cannot hold that many values
-        following = _limit_events(following, max_values)
+    if len(text) > values.value:  # a shorter text cannot hold that many values
+        following = _limit_events(following, values)
     resolve = scalars.resolve
     scalar_event, alias_event = events.ScalarEvent, events.AliasEvent
     mapping_start, sequence_start = events.MappingStartEvent, events.SequenceStartEvent
@@ -191,14 +192,14 @@ def _check_length(root: Node) -> None:
         raise LimitProblem(f"aliases expand to more than {most:,} characters", root.start, hint=hint)
 
 
-def _limit_events(following: Callable[[], Any], max_values: int) -> Callable[[], Any]:
+def _limit_events(following: Callable[[], Any], limit: limits.Limit) -> Callable[[], Any]:
     """Return the same events, and raise LimitProblem when there are too many."""
-    numbers = itertools.count()
+    numbers, most = itertools.count(), limit.value
 
     def counted() -> Any:
         event = following()
-        if type(event).__name__ in _VALUES and next(numbers) >= max_values:
-            raise _too_many("the document has", limits.VALUES, int(event.start_mark.index))
+        if type(event).__name__ in _VALUES and next(numbers) >= most:
+            raise _too_many("the document has", limit, int(event.start_mark.index))
         return event
 
     return counted
@@ -284,10 +285,10 @@ def _merge(mapping: Mapping) -> None:
             mapping.value.update(part.value)
 
 
-def _parse_after_mark(text: str, last_wins: bool) -> Node | None:
+def _parse_after_mark(text: str, last_wins: bool, values: limits.Limit) -> Node | None:
     """Parse the text after a byte order mark, and shift all positions by one."""
     try:
-        root = parse(text[1:], last_wins=last_wins)
+        root = parse(text[1:], last_wins=last_wins, values=values)
     except SyntaxProblem as problem:
         problem.offset += 1
         problem.other = None if problem.other is None else problem.other + 1

@@ -90,6 +90,13 @@ def test_invalid_entry_does_not_affect_others(library: Path, find: Find) -> None
     assert find("agent").name == "agent"
 
 
+@pytest.mark.parametrize("text", ["metadata: [\n", "metadata: {}\n"])
+def test_error_of_an_entry_does_not_keep_its_parsed_file(text: str, library: Path) -> None:
+    (entry(library) / "sidecar.yaml").write_text(text)
+    (error,) = [each.error for each in open_catalog([library], {}).entries() if each.error]
+    assert (error.__traceback__, error.__context__) == (None, None)
+
+
 def test_rejects_duplicate_entries(library: Path, find: Find) -> None:
     entry(library)
     entry(library, folder="agent@1.0.0")

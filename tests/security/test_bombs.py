@@ -198,6 +198,21 @@ def test_oversized_sidecar_or_composition_file_is_rejected(tmp_path: Path) -> No
         assert "SIDECARCTL_MAX_FILE" in outcome.stderr
 
 
+@pytest.mark.parametrize("words", [ADD, "sidecarctl list --library lib", "sidecarctl show mine --library lib"])
+def test_library_file_with_many_values_is_rejected(words: str, tmp_path: Path) -> None:
+    library(tmp_path, properties=f"{{a: {{enum: [{'1,' * 199_900}]}}}}")
+    outcome = run(words, tmp_path)
+    assert (outcome.code, "SIDECARCTL_MAX_FILE_VALUES" in outcome.stderr) == (0, False), outcome.stderr
+    library(tmp_path, properties=f"{{a: {{enum: [{'1,' * 200_000}]}}}}")
+    outcome = run(words, tmp_path)
+    shown = " ".join((outcome.stdout + outcome.stderr).split())
+    assert "has more than 200,000 values" in shown
+    assert "SIDECARCTL_MAX_FILE_VALUES" in shown
+    assert outcome.code == (0 if "list" in words else 2)
+    raised = run(words, tmp_path, env={"SIDECARCTL_MAX_FILE_VALUES": "210000"})
+    assert raised.code == 0, raised.stderr
+
+
 LONG = f"'a': {{type: string, default: q, x-s: &s {'y' * 100_000}, x-l: [{'*s, ' * 100}]}}"
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from sidecarctl.files.tree import flatten_tree
 from tests.command import Outcome, run
 
 SIDECAR = """\
@@ -87,3 +90,17 @@ def snapshot(directory: Path) -> dict[str, bytes]:
         for path in sorted(directory.rglob("*"))
         if path.is_file() and ".git" not in path.relative_to(directory).parts
     }
+
+
+@contextmanager
+def deep_directory(directory: Path, levels: int) -> Iterator[None]:
+    """Make a directory with `levels` directories in each other. In the end, move them up: pytest recurses to delete them."""
+    at = str(directory)
+    os.mkdir(at)  # noqa: PTH102
+    for _ in range(levels):
+        at += "/a"
+        os.mkdir(at)  # noqa: PTH102
+    try:
+        yield
+    finally:
+        flatten_tree(str(directory))

@@ -88,6 +88,48 @@ def test_file_name_with_an_invisible_character_is_refused(code: int) -> None:
         assert "contains control or invisible characters" in message
 
 
+def test_path_with_too_many_levels_is_refused(acme: Path, shop: Path) -> None:
+    deepest = acme / "agent" / "/".join("a" * 99)
+    deepest.mkdir(parents=True)
+    (deepest / "f").write_text("")
+    commit(acme)
+    assert sidecarctl("library add fine ../acme", shop).code == 0
+    done = sidecarctl("library verify", shop)
+    assert done.code == 0, done.stderr
+    before = snapshot(shop)
+    (deepest / "a").mkdir()
+    (deepest / "a/f").write_text("")
+    commit(acme)
+    for words in ("add acme ../acme", "update"):
+        done = sidecarctl(f"library {words}", shop)
+        assert (done.code, "... has more than 100 levels of directories" in done.stderr) == (3, True), done.stderr
+    assert snapshot(shop) == before
+
+
+@pytest.mark.skipif(not hasattr(os.stat_result, "st_blocks"), reason="needs the number of blocks of a file")
+def test_many_branches_count_with_the_space_of_their_files(acme: Path, shop: Path) -> None:
+    """Git writes a file of 41 bytes for each branch, which takes a block on the disk."""
+    head = git(acme, "rev-parse", "HEAD")
+    branches = "".join(f"{head} refs/heads/b{number:05}\n" for number in range(3_000))
+    (acme / ".git/packed-refs").write_text(f"# pack-refs with: peeled \n{branches}")
+    words = f"library add acme ../acme@{'1' * 40}"
+    done = sidecarctl(words, shop, SIDECARCTL_MAX_FETCH="3000000")
+    assert (done.code, "the repository is too large" in done.stderr) == (3, True), done.stderr
+    assert sidecarctl(words, shop).code == 2
+
+
+def test_deep_branch_leaves_no_temporary_directory(acme: Path, shop: Path, tmp_path: Path) -> None:
+    """A commit that the repository lacks makes Git fetch all branches, each to a file in directories of its name."""
+    head = git(acme, "rev-parse", "HEAD")
+    (acme / ".git/packed-refs").write_text(f"# pack-refs with: peeled \n{head} refs/heads/{'a/' * 1600}b\n")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    commit_of_no_branch = "1" * 40
+    done = sidecarctl(f"library add acme ../acme@{commit_of_no_branch}", shop, TMPDIR=str(temporary))
+    assert (done.code, f"has no commit {commit_of_no_branch}" in done.stderr) == (2, True), done.stderr
+    assert list(temporary.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["SHA256SUMS", "sha256sums"])
 def test_name_of_the_checksums_is_reserved(name: str) -> None:
     assert "reserved for the checksums" in refusal(TreeFile(f"{name}/sidecar.yaml", "100644", 1, "b"))

@@ -354,3 +354,16 @@ def test_empty_layer_is_a_tar_file() -> None:
 
     assert _is_tar(bytes(1024))
     assert not _is_tar(bytes(100))
+
+
+def test_source_of_another_kind_is_reported(acme: Path, shop: Path) -> None:
+    assert sidecarctl("library add acme ../acme", shop).code == 0
+    write_layout(acme, tar(FILES))
+    done = sidecarctl("library update --quiet", shop)
+    expected = "warning: library acme: the source was a Git repository and is now an OCI archive, which cannot be compared with commit"
+    assert (done.code, expected in done.stderr) == (0, True), done.stderr
+    assert "warning" not in sidecarctl("library update", shop).stderr
+    (acme / "oci-layout").unlink()
+    done = sidecarctl("library update --quiet", shop)
+    expected = "warning: library acme: the source was an OCI archive and is now a Git repository, which cannot be compared with manifest"
+    assert (done.code, expected in done.stderr) == (0, True), done.stderr

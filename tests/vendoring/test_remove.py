@@ -17,7 +17,7 @@ from sidecarctl.errors import SidecarctlError
 from sidecarctl.files.directory import Directory, OutputError
 from sidecarctl.vendoring import install, uninstall
 from sidecarctl.vendoring.lock import LockFile, read_lock
-from tests.vendoring.repository_kit import POD, commit, sidecarctl, snapshot, write_sidecar
+from tests.vendoring.repository_kit import POD, commit, deep_directory, sidecarctl, snapshot, write_sidecar
 
 COMPOSITION = """\
 apiVersion: sidecarctl.dev/v1alpha1
@@ -506,6 +506,19 @@ def test_uses_in_a_directory_that_cannot_be_read_are_unknown(added: Path, monkey
     errors: list[SidecarctlError] = []
     assert list(find_files(added, (), errors)) == []
     assert [error.message for error in errors] == [f"cannot read directory {closed}: Permission denied"]
+
+
+def test_uses_in_directories_that_are_nested_too_deeply_are_unknown(added: Path) -> None:
+    (added / "web").mkdir()
+    (added / "web/sidecarctl.yaml").write_text(
+        COMPOSITION.replace("libraries/acme   # vendored", "../libraries/acme").replace("  - ./own\n", "")
+    )
+    with deep_directory(added / "libraries/z", 1200):
+        done = sidecarctl("library remove acme", added)
+        expected = "unknown: directories below libraries are nested too deeply: more than 100 levels\n"
+        assert (done.code, expected in done.stderr) == (3, True), done.stderr
+        done = sidecarctl("library remove acme --force", added)
+        assert (done.code, "its entry in web/sidecarctl.yaml" in done.stderr) == (0, True), done.stderr
 
 
 def test_repository_without_manifests_does_not_keep_a_library(added: Path) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from sidecarctl.catalog.entry_files import checksum
+from sidecarctl.catalog.entry_files import checksum, read_yaml
 from sidecarctl.cli.library_report import get_update
 from sidecarctl.vendoring import git as module
 from sidecarctl.vendoring.changes import compare_libraries
 from sidecarctl.vendoring.lock import read_lock
+from tests.calls import count_calls
 from tests.vendoring.repository_kit import commit, git, sidecarctl, snapshot, write_sidecar
 
 
@@ -70,6 +71,45 @@ def test_moved_tag_and_rewritten_branch_are_reported(acme: Path, shop: Path) -> 
     assert done.code == 0, done.stderr
     assert "warning: library tagged: the tag v1.0.0 moved from commit" in done.stderr
     assert "warning: library branch: the branch main was rewritten" in done.stderr
+
+
+@pytest.mark.parametrize("new_commit", [True, False])
+@pytest.mark.parametrize(("before", "after"), [("tag", "branch"), ("branch", "tag")])
+def test_ref_of_another_kind_is_reported(before: str, after: str, new_commit: bool, acme: Path, shop: Path) -> None:
+    git(acme, before, "stable")
+    assert sidecarctl("library add acme ../acme@stable", shop).code == 0
+    assert f"  ref: stable\n  kind: {before}\n" in (shop / "sidecarctl.lock").read_text()
+    if new_commit:
+        write_sidecar(acme, version="6.6.6")
+        commit(acme)
+    git(acme, before, "-d" if before == "tag" else "-D", "stable")
+    git(acme, after, "stable")
+    for words in ("--check", "--quiet"):
+        done = sidecarctl(f"library update {words}", shop)
+        assert f"warning: library acme: stable was a {before} at commit" in done.stderr
+        assert f" and is now a {after} at commit" in done.stderr
+    assert f"  ref: stable\n  kind: {after}\n" in (shop / "sidecarctl.lock").read_text()
+    assert "warning" not in sidecarctl("library update", shop).stderr
+
+
+def test_kind_is_recorded_only_for_a_branch_or_tag(acme: Path, shop: Path) -> None:
+    assert sidecarctl("library add default ../acme", shop).code == 0
+    assert sidecarctl(f"library add commit ../acme@{git(acme, 'rev-parse', 'HEAD')}", shop).code == 0
+    assert {line for line in (shop / "sidecarctl.lock").read_text().splitlines() if "kind:" in line} == {
+        "kind: LibraryLock"
+    }
+
+
+def test_lock_file_without_kinds_is_read_and_gets_them(acme: Path, shop: Path) -> None:
+    assert sidecarctl("library add acme ../acme@v1.0.0", shop).code == 0
+    lock = shop / "sidecarctl.lock"
+    text = lock.read_text()
+    lock.write_text(text.replace("  kind: tag\n", ""))
+    assert lock.read_text() != text
+    assert sidecarctl("library verify", shop).code == 0
+    done = sidecarctl("library update", shop)
+    assert (done.code, "warning" in done.stderr) == (0, False), done.stderr
+    assert lock.read_text() == text
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a shell script as SSH")
@@ -134,6 +174,15 @@ def test_forged_checksum_does_not_hide_a_change(tmp_path: Path) -> None:
         (library / "agent/notes.txt").write_bytes(comment)
     assert checksum(old / "agent") == checksum(new / "agent")
     assert [one.rewritten for one in compare_libraries(old, new)] == [True]
+
+
+def test_metadata_of_a_library_is_read_once(tmp_path: Path) -> None:
+    old, new = (tmp_path / name for name in ("old", "new"))
+    for library in (old, new):
+        for name in ("one", "two"):
+            write_sidecar(library, name)
+    calls = count_calls(lambda: compare_libraries(old, new), read_yaml.__code__)
+    assert calls["read_yaml"] == 4
 
 
 def test_files_changed_by_hand_are_overwritten_only_with_force(acme: Path, shop: Path) -> None:

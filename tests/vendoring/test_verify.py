@@ -12,7 +12,7 @@ import pytest
 from sidecarctl.vendoring import verify
 from sidecarctl.vendoring.library_files import digest_of, format_sums
 from sidecarctl.vendoring.lock import read_lock
-from tests.vendoring.repository_kit import sidecarctl
+from tests.vendoring.repository_kit import deep_directory, sidecarctl
 
 LIBRARY = "libraries/acme"
 
@@ -210,3 +210,13 @@ def test_directory_beside_the_libraries_that_cannot_be_listed_is_an_error(
     refuse_to_list(hidden, monkeypatch)
     (line,) = verify.find_unlocked(shop, {"acme": read_lock(shop / "sidecarctl.lock").libraries["acme"]})
     assert line.endswith(f"/{hidden}: cannot read it: Permission denied")
+
+
+def test_deep_directory_beside_the_libraries_is_searched(acme: Path, shop: Path) -> None:
+    assert sidecarctl("library add acme ../acme", shop).code == 0
+    with deep_directory(shop / "libraries/z", 1200):
+        done = sidecarctl("library verify", shop)
+        assert done.code == 0, done.stderr
+        (shop / "libraries/z" / "/".join("a" * 1200) / "sidecar.yaml").write_text("")
+        done = sidecarctl("library verify", shop)
+        assert (done.code, "error: libraries/z: not in the lock file" in done.stderr) == (1, True), done.stderr

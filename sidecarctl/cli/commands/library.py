@@ -181,7 +181,8 @@ def _remove(words: Sequence[str], flags: _Flags) -> int:
                 hint="delete these uses, and run `sidecarctl remove` on the manifests; --force removes the library anyway",
             )
         if uses.errors:
-            lines = [f"{one.where}: {one.message}" if one.where else one.message for one in uses.errors]
+            texts = (f"{one.where}: {one.message}" if one.where else one.message for one in uses.errors)
+            lines = list(dict.fromkeys(texts))
             raise InputError(
                 f"uses of library {name} are unknown: {shorten(lines)}",
                 hint="fix these files; --force removes the library anyway",
