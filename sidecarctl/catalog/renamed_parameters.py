@@ -34,11 +34,11 @@ def current_name(name: str, renamed: Mapping[str, str]) -> str:
 
 def current_path(path: Sequence[str], renamed: Mapping[str, str]) -> tuple[str, ...]:
     """Return the current path of a parameter that, or a parent of which, was renamed."""
-    for count in range(len(path), 0, -1):
-        name = ".".join(path[:count])
-        if name in renamed:
-            return (*current_name(name, renamed).split("."), *path[count:])
-    return tuple(path)
+    former = [old for old in renamed if old.split(".") == list(path[: old.count(".") + 1])]
+    if not former:
+        return tuple(path)
+    old = max(former, key=len)
+    return (*current_name(old, renamed).split("."), *path[old.count(".") + 1 :])
 
 
 def _take(values: dict[str, Any], path: Sequence[str]) -> Any:

@@ -181,7 +181,7 @@ class Request:
             sidecar = self.find_recorded(instance)
             if sidecar is None or (not instance.digest and self.changes and has_secrets(sidecar.parameters)):
                 return None
-            parameters = resolve(sidecar, merge(dict(instance.parameters), self._given_secrets(instance)))
+            parameters = resolve(sidecar, merge(dict(instance.parameters), self.given_secrets(instance)))
         except SidecarctlError:
             return None
         return Request(
@@ -195,7 +195,7 @@ class Request:
             upstream=_recorded_upstream(instance),
         )
 
-    def _given_secrets(self, instance: Instance) -> dict[str, Any]:
+    def given_secrets(self, instance: Instance) -> dict[str, Any]:
         """Return the values that are given now for the secret parameters that an instance was given: they may be the same."""
         given: Mapping[str, Any] = self.changes.given if self.changes else self.parameters.values
         found: dict[str, Any] = {}
@@ -230,15 +230,13 @@ class Request:
         changes = self.changes
         if changes is None or changes.reset or instance.sidecar != self.sidecar.name:
             return []
-        given = wanted.secret_paths if wanted else ()
         unset = [tuple(split_key(key)) for key in changes.unset]
         names = {path: current_path(path, self.sidecar.renamed_parameters) for path in instance.secrets}
         return [
             name
             for path, name in names.items()
             if self._has_parameter(name)
-            and name not in given
-            and _value_at(changes.given, name) is _MISSING
+            and not _is_given(name, changes.given, wanted)
             and not any(key in (path[: len(key)], name[: len(key)]) for key in unset)
         ]
 
@@ -247,6 +245,14 @@ class Request:
         if (self.sidecar.name, self.sidecar.version) == (instance.sidecar, instance.version):
             return self.sidecar
         return self.catalog.find(f"{instance.sidecar}@{instance.version}") if self.catalog else None
+
+
+def _is_given(path: tuple[str, ...], given: Mapping[str, Any], wanted: Parameters | None) -> bool:
+    """Return whether a secret, null, or nothing is given at a path; `wanted` are the parameters, None if they are incomplete."""
+    value = _value_at(given, path)
+    if wanted is None:
+        return value is not _MISSING
+    return path in wanted.secret_paths or (value is not _MISSING and not value)
 
 
 def _value_at(values: Any, path: Sequence[str]) -> Any:

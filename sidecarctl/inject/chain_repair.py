@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.catalog.parameters import resolve
 from sidecarctl.composition.request import ParameterChanges, Request
 from sidecarctl.errors import SidecarctlError, UsageError
@@ -43,7 +42,7 @@ def repair(
             break
         number, name = next(iter(misplaced.items()))
         instance = _records(current, kinds)[number].instances[name]
-        request = _make_request(options.find_catalog(), options.on_conflict, instance)
+        request = _make_request(options, instance)
         if request is None:
             break  # reported below
         plans = current.plans
@@ -63,12 +62,13 @@ def _records(current: DocumentResult, kinds: Kinds) -> dict[int, Record]:
     return {number: records.read(workload) for number, workload in number_workloads(current.documents[0], kinds)}
 
 
-def _make_request(catalog: Catalog, on_conflict: str, instance: Instance) -> Request | None:
+def _make_request(options: RepairOptions, instance: Instance) -> Request | None:
     """Return the request that renders an instance again as it is recorded.
 
-    None if no library has its version, or if it was given secrets, which are not recorded.
+    None if no library has its version, or if it was given secrets, which are not recorded, and the run does not give them again.
     """
-    if instance.secrets:
+    secrets, catalog = options.find_secrets(instance) if instance.secrets else {}, options.find_catalog()
+    if instance.secrets and not secrets:
         return None
     try:
         sidecar = catalog.find(f"{instance.sidecar}@{instance.version}")
@@ -79,8 +79,8 @@ def _make_request(catalog: Catalog, on_conflict: str, instance: Instance) -> Req
         sidecar,
         resolve(lenient, {}),
         instance.name,
-        changes=ParameterChanges(),
-        on_conflict=on_conflict,
+        changes=ParameterChanges(given=secrets),
+        on_conflict=options.on_conflict,
         catalog=catalog,
     )
 

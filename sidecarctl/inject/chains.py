@@ -94,6 +94,8 @@ def find_chain_problems(workload: Workload, record: Record, before: Record) -> I
 
 def _help_for_gone(instance: Instance) -> str:
     more = f" --unset {UPSTREAM}" if UPSTREAM in instance.parameters else ""
+    if instance.secrets:
+        return f"remove {instance.name} too, and add it again with its secret parameters"
     return f"remove {instance.name} too, or run `sidecarctl upgrade {instance.name}{more}` first"
 
 

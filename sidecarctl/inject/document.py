@@ -6,7 +6,7 @@ One sidecar is added to all workloads of a document at once, so a List costs no 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sidecarctl.catalog.catalog import Catalog, open_catalog
@@ -61,19 +61,28 @@ def find_unusable_reason(workload: Workload) -> str:
 
 @dataclass(frozen=True)
 class RepairOptions:
-    """How to render a sidecar again: the libraries, opened only if needed, the conflict policy, and the target."""
+    """How to render a sidecar again: the libraries, opened only if needed, the conflict policy, and the target.
+
+    find_secrets  returns the secret parameters that the run gives an instance again
+    """
 
     find_catalog: Callable[[], Catalog]
     on_conflict: str
     kube_version: str
     kinds: Kinds
+    find_secrets: Callable[[Instance], Mapping[str, Any]] = lambda _: {}
 
     @staticmethod
     def of(requests: Sequence[Request], kube_version: str, kinds: Kinds) -> RepairOptions:
         """Return the options of a run that adds sidecars."""
         catalog = next((each.catalog for each in requests if each.catalog is not None), None)
         policy = requests[0].on_conflict if requests else "fail"
-        return RepairOptions(lambda: catalog or open_catalog(), policy, kube_version, kinds)
+
+        def find_secrets(instance: Instance) -> Mapping[str, Any]:
+            given = [each.given_secrets(instance) for each in requests if each.instance == instance.name]
+            return given[0] if given and all(each == given[0] for each in given) else {}
+
+        return RepairOptions(lambda: catalog or open_catalog(), policy, kube_version, kinds, find_secrets)
 
 
 def have_equal_values(before: tuple[Document, ...], after: tuple[Document, ...]) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sidecarctl.composition.request import ParameterChanges, Request
-from sidecarctl.errors import UsageError
-from sidecarctl.findings import Finding, Severity
+from sidecarctl.errors import LibraryError, UsageError
+from sidecarctl.findings import Finding, Severity, list_first
 from sidecarctl.inject.merge import ENFORCE
 from sidecarctl.inject.plan import Plan
 from sidecarctl.kube.workload import Workload
@@ -15,6 +15,7 @@ from sidecarctl.record.paths import record_path
 from sidecarctl.yamltext.edits import dotted
 
 RULE = "secret-not-recorded"
+_SHOWN = 10
 
 
 def plan_without_secrets(workload: Workload, request: Request, instance: Instance, kube_version: str) -> Plan | None:
@@ -24,6 +25,8 @@ def plan_without_secrets(workload: Workload, request: Request, instance: Instanc
     """
     try:
         wanted = request.for_instance(instance, kube_version)
+    except LibraryError:
+        raise
     except UsageError:  # one of them is required
         wanted = None
     missing = request.find_missing_secrets(instance, wanted.parameters if wanted else None)
@@ -33,34 +36,33 @@ def plan_without_secrets(workload: Workload, request: Request, instance: Instanc
         changes = request.changes != ParameterChanges() or request.sidecar.version != instance.version
     else:
         gives_others = bool(wanted.parameters.secret_paths) or len(missing) < len(instance.secrets)
-        changes = gives_others or _differs(wanted, request.without_changes(instance, kube_version), instance)
+        changes = gives_others or _differs(wanted, instance, kube_version)
     return Plan(workload, (), instance, findings=(_finding(workload, request, missing, changes),))
 
 
-def _differs(wanted: Request, recorded: Request, instance: Instance) -> bool:
+def _differs(wanted: Request, instance: Instance, kube_version: str) -> bool:
     """Return whether a request asks for anything else than the record has, secrets aside."""
-    return (
-        (wanted.sidecar.version, wanted.parameters.recorded) != (instance.version, recorded.parameters.recorded)
-        or (wanted.mode, wanted.containers, wanted.keep_qos) != (instance.mode, instance.containers, instance.keep_qos)
-        or wanted.on_conflict == ENFORCE
-    )
+    if (wanted.sidecar.version, wanted.mode) != (instance.version, instance.mode) or wanted.on_conflict == ENFORCE:
+        return True
+    recorded = wanted.without_changes(instance, kube_version)
+    now = (wanted.parameters.recorded, wanted.containers, wanted.keep_qos)
+    return now != (recorded.parameters.recorded, instance.containers, instance.keep_qos)
 
 
 def _finding(workload: Workload, request: Request, missing: Sequence[tuple[str, ...]], changes: bool) -> Finding:
-    names = ", ".join(dotted(path) for path in missing if path)
-    if len(missing) == 1:
-        what, is_not, way_out = f"its secret parameter {names}".rstrip(), "is not", "give it again with --values"
-    else:
-        what, is_not, way_out = f"its secret parameters {names}", "are not", "give them again with --values"
+    names = [dotted(path) for path in missing if path]
+    listed, is_one = list_first(names, _SHOWN), len(missing) == 1
+    what = f"its secret parameter{'' if is_one else 's'} {listed}".rstrip()
     return Finding(
         RULE,
         f"{request.instance} cannot be changed without {what}"
         if changes
-        else f"{request.instance} stays as it is: {what} {is_not} given",
+        else f"{request.instance} stays as it is: {what} {'is' if is_one else 'are'} not given",
         Severity.ERROR if changes else Severity.INFO,
         record_path(workload),
         why="The record does not have the values of secret parameters, and the sidecar cannot be rendered without them.",
-        help=f"{way_out}, or go without: --unset {dotted(missing[0]) or 'KEY'}",
+        help=f"give {'it' if is_one else 'them'} again with --values, or go without: "
+        + (f"--unset {names[0]}" if len(names) == len(missing) else "--reset-values"),
         workload=workload.label,
         hides_line=True,
     )

@@ -82,15 +82,14 @@ def upgrade_instances(
                     groups.setdefault((instance.name, sidecar.name, sidecar.version), []).append(number)
                 findings += [finding] if finding else []
 
-    def step(sidecar: str, name: str, numbers: list[int]) -> DocumentStep:
-        request = _make_request(wanted, wanted.catalog.find(sidecar), name)
+    def step(request: Request, numbers: list[int]) -> DocumentStep:
         return lambda current: add_sidecar(current, request, kube_version, kinds, following, frozenset(numbers))
 
-    current = run_steps(
-        current,
-        [step(f"{sidecar}@{version}", name, numbers) for (name, sidecar, version), numbers in groups.items()],
-    )
-    options = RepairOptions(lambda: wanted.catalog, wanted.on_conflict, kube_version, kinds)
+    requests = [
+        _make_request(wanted, wanted.catalog.find(f"{sidecar}@{version}"), name) for name, sidecar, version in groups
+    ]
+    current = run_steps(current, [step(*each) for each in zip(requests, groups.values())])
+    options = RepairOptions.of(requests, kube_version, kinds)
     current = repair_chains(current, (document, *companions), options, following)
     check_shared_companions(current, document, kinds)
     if have_equal_values((document, *companions), current.documents):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -144,14 +143,10 @@ def _has_library(path: Path, unreadable: list[OSError]) -> bool:
     Appends the errors of directories that cannot be listed.
     """
     return path.name == METADATA_FILE or any(
-        not each.is_dir(follow_symlinks=False) if each.name in _OF_LIBRARIES else _is_link_to_directory(each)
+        each.is_symlink() or (each.name in _OF_LIBRARIES and not each.is_dir(follow_symlinks=False))
         for entries in scan_tree(str(path), unreadable.append)
         for each in entries
     )
-
-
-def _is_link_to_directory(entry: os.DirEntry[str]) -> bool:
-    return entry.is_symlink() and os.path.isdir(entry.path)  # noqa: PTH112  of a loop, `is_dir` raises OSError
 
 
 def _describe_unreadable(path: Path, problem: OSError) -> str:

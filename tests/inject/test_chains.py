@@ -340,6 +340,26 @@ def test_removal_is_refused_if_the_next_front_was_given_a_secret(tmp_path: Path)
     assert errors(session.remove(text, ["second"])) == []
 
 
+@pytest.mark.parametrize("names", [["outer", "inner"], ["inner", "outer"]])
+def test_front_that_a_run_gives_a_secret_gets_its_place_behind_any_other(names: list[str], tmp_path: Path) -> None:
+    properties = "upstreamPort: {type: integer, description: Port.}, key: {writeOnly: true, description: Key.}"
+    for name, port, stage in (("outer", "9002", "tls"), ("inner", "9001", "login")):
+        template = (
+            FRONT.replace("NAME", name)
+            .replace("PORT", port)
+            .replace(f"port: {port}}}]", f"port: {port}, stage: {stage}}}]")
+        )
+        entry(tmp_path, name, spec=f"  parameters: {{properties: {{{properties}}}}}\n", template=template)
+    session, values = Session([tmp_path]), {"outer": {"key": "s3cret"}}
+    result = session.add(SHOP, names, values)
+    assert errors(result) == []
+    assert "--upstream=9001" in result.text
+    alone = session.add(SHOP, ["outer"], values).text
+    assert errors(session.add(alone, ["inner", "outer"], values)) == []
+    (error,) = errors(session.add(alone, ["inner"]))
+    assert error.startswith("[broken-proxy-chain] outer and inner both forward to port 8080")
+
+
 def test_removal_is_refused_if_the_next_front_cannot_follow() -> None:
     text = add(SHOP, "proxy").text
     text = Session().add(text, ["nginx-tls"], {"nginx-tls": PARAMETERS["nginx-tls"]}, containers=["shop"]).text

@@ -200,9 +200,24 @@ def test_renamed_secret_is_needed_under_its_new_name(old: str, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("schema", "given", "path", "again"),
     [
-        ("{type: object, properties: {key: {type: string, writeOnly: true}}}", {"key": "s3cret"}, ["token", "key"], {}),
-        ("{type: object, additionalProperties: {writeOnly: true}}", {"s3cret-name": "s3cret"}, ["token"], {}),
-        ("{type: array, items: {type: string, writeOnly: true}}", ["s3cret"], ["token"], []),
+        (
+            "{type: object, properties: {key: {type: string, writeOnly: true}, host: {type: string}}}",
+            {"key": "s3cret"},
+            ["token", "key"],
+            {"host": "x"},
+        ),
+        (
+            "{type: object, properties: {host: {type: string}}, additionalProperties: {writeOnly: true}}",
+            {"s3cret-name": "s3cret"},
+            ["token"],
+            {"host": "x"},
+        ),
+        (
+            "{type: array, items: {properties: {name: {}, key: {writeOnly: true}}}}",
+            [{"name": "a", "key": "s3cret"}],
+            ["token"],
+            [{"name": "b"}],
+        ),
     ],
 )
 def test_path_of_a_secret_is_recorded_without_secret_keys(
@@ -218,6 +233,23 @@ def test_path_of_a_secret_is_recorded_without_secret_keys(
     assert json.loads(record)["instances"]["agent"]["secrets"] == [path]
     assert "s3cret" not in record
     assert "info[secret-not-recorded]" in call("upgrade", tmp_path, old).stderr
+    (tmp_path / "values.yaml").write_text(json.dumps({"agent": {"token": again}}))
+    refused = call("upgrade --values values.yaml", tmp_path, old, code=1)
+    assert "error[secret-not-recorded]" in refused.stderr
+    same = call(f"upgrade {give(tmp_path, token=given)}", tmp_path, old).stdout
+    assert same == old
+
+
+def test_secret_under_an_undeclared_key_is_not_given_by_another_parameter(tmp_path: Path) -> None:
+    write_version(tmp_path, "1.0.0")
+    entry = tmp_path / "lib/agent@1.0.0/sidecar.yaml"
+    entry.write_text(entry.read_text() + "    additionalProperties: {type: string, writeOnly: true}\n")
+    old = call("add agent --set agent.other=s3cret", tmp_path, POD).stdout
+    assert '"secrets":[[]]' in old
+    refused = call("upgrade --set agent.level=debug", tmp_path, old, code=1)
+    assert "cannot be changed without its secret parameter\n" in refused.stderr
+    assert "--reset-values" in refused.stderr
+    assert '"secrets"' not in call("upgrade --reset-values", tmp_path, old).stdout
 
 
 @pytest.mark.parametrize("secrets", ['"token"', '["token"]', "[[1]]", "{}", "null"])

@@ -121,6 +121,8 @@ def test_library_that_the_lock_file_does_not_list_is_an_error(acme: Path, shop: 
         ("extra/old/agent", True),
         ("link", True),
         ("code/link", True),
+        ("extra/file-link", True),
+        ("extra/gone-link", True),
         ("code", False),
         ("README.md", False),
     ],
@@ -132,7 +134,8 @@ def test_library_or_link_beside_vendored_libraries_is_an_error(
     added = shop / "libraries" / path
     if path.endswith("link"):
         added.parent.mkdir(exist_ok=True)
-        added.symlink_to(acme)
+        targets = {"extra/file-link": acme / "agent/sidecar.yaml", "extra/gone-link": acme / "gone"}
+        added.symlink_to(targets.get(path, acme))
     elif path == "README.md":
         added.write_text("These libraries are vendored.\n")
     else:
