@@ -26,6 +26,7 @@ from sidecarctl.yamltext.layout import (
 from sidecarctl.yamltext.lines import (
     BREAK,
     Splice,
+    apply_splices,
     blank_before_comment,
     blanks_start,
     break_before,
@@ -83,7 +84,10 @@ def restore_splices(text: str, root: Node, edit: Restore) -> Iterator[Splice]:
         end = len(text[: node.end].rstrip("\r\n"))  # a block scalar ends behind its last line break
         yield _restore_inline(text, place, node.start, end, edit.text)
     elif node.flow:
-        yield _restore_inline(text, place, node.start, node.end, edit.text)
+        if _has_own_text(text, place, node, edit):
+            yield from _cut_all(text, node)
+        else:
+            yield _restore_inline(text, place, node.start, node.end, edit.text)
     else:
         properties = text[node.start : properties_end(text, node)].split()
         if edit.text.strip()[:1] not in ("[", "{") and any(each.startswith("!") for each in properties):
@@ -91,6 +95,25 @@ def restore_splices(text: str, root: Node, edit: Restore) -> Iterator[Splice]:
                 f"cannot restore the empty value of {dotted(edit.path)}: it has a tag", edit.path, hint="delete the tag"
             )
         yield from _replace_members(text, node, place, edit.text)
+
+
+def _has_own_text(text: str, place: int, node: Mapping | Sequence, edit: Restore) -> bool:
+    """Return whether a person changed what is around the members of a flow collection, such as a comment, since it was empty.
+
+    Blanks and line breaks do not count.
+    """
+    if edit.value != ({} if isinstance(node, Mapping) else []):
+        return False
+    shifted = [Splice(one.start - place, one.end - place, one.text) for one in _cut_all(text, node)]
+    return "".join(apply_splices(text[place : node.end], shifted).split()) != "".join(edit.text.split())
+
+
+def _cut_all(text: str, node: Mapping | Sequence) -> list[Splice]:
+    from sidecarctl.yamltext.remove_flow import flow_cuts
+
+    return list(
+        flow_cuts(text, node, range(len(node.pairs if isinstance(node, Mapping) else node.items)), keep_commas=False)
+    )
 
 
 def _restore_inline(text: str, place: int, start: int, end: int, was: str) -> Splice:

@@ -28,7 +28,7 @@ from sidecarctl.yamltext.events import is_json
 from sidecarctl.yamltext.insert import GroupedInserts, KeyPlace, group_inserts, insert_splices
 from sidecarctl.yamltext.insert_block import empty_value_text
 from sidecarctl.yamltext.lines import Splice, apply_splices, next_line
-from sidecarctl.yamltext.nodes import Node
+from sidecarctl.yamltext.nodes import Mapping, Node, Sequence, trail
 from sidecarctl.yamltext.parse import parse
 from sidecarctl.yamltext.remove import merge_cuts, removal_splices, restore_splices
 from sidecarctl.yamltext.replace import replace_splice
@@ -86,6 +86,9 @@ def _find_results(text: str, root: Node, others: Seq[Edit], inserts: GroupedInse
     """Yield the text after edits, then other ways to write it, for documents that another program wrote in another style."""
     new = list(insert_splices(text, root, inserts, place))
     yield apply_splices(text, [*_other_splices(text, root, others), *new])
+    emptied = [part for edit in others for part in _as_removals(root, edit)]
+    if emptied != others:
+        yield apply_splices(text, [*_other_splices(text, root, emptied), *new])
     plain = [_as_json(edit) for edit in others]
     if plain != others:
         yield apply_splices(text, [*_other_splices(text, root, plain), *new])
@@ -148,6 +151,20 @@ def _behind_removals(path: PathTuple, edits: Seq[Edit]) -> PathTuple:
         return step - sum(1 for index in earlier if isinstance(index, int) and index < step)
 
     return tuple(now(depth, step) for depth, step in enumerate(path))
+
+
+def _as_removals(root: Node, edit: Edit) -> Seq[Edit]:
+    """Return an edit that empties a flow collection with the removal of its members, which keeps what is around them."""
+    node = trail(root, edit.path)[-1] if isinstance(edit, Restore) else None
+    if (
+        not isinstance(edit, Restore)
+        or not isinstance(node, (Mapping, Sequence))
+        or not node.flow
+        or edit.value is None
+    ):
+        return [edit]
+    steps: Seq[str | int] = list(node.pairs) if isinstance(node, Mapping) else range(len(node.items))
+    return [Remove((*edit.path, step), edit.reason) for step in steps]
 
 
 def _as_json(edit: Edit) -> Edit:

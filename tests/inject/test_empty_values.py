@@ -62,6 +62,10 @@ COMMENTED = {
     "a null behind a comment": ("", "  volumes: # why\n    null\n"),
     "annotations on the next line": (ANNOTATIONS["brackets on the next line"], ""),
     "an explicit key": (ANNOTATIONS["an explicit key"], ""),
+    "inside the brackets of a list": ("", "  volumes: [\n    # why\n    ]\n"),
+    "inside the brackets of a mapping": ("  annotations: {\n    # why\n    }\n", ""),
+    "behind a tag": ("", "  volumes: !!seq # why\n    []\n"),
+    "behind an anchor": ("", "  volumes: &none\n    # why\n    []\n"),
 }
 
 
@@ -75,6 +79,28 @@ def test_remove_keeps_a_comment_that_changed_before_the_value(style: str, new: s
     assert edited != added
     removed = run("sidecarctl remove --all", tmp_path, stdin=edited)
     assert (removed.code, removed.stdout) == (0, text.replace("# why", new)), removed.stderr
+
+
+@pytest.mark.parametrize("value", ["!!seq # why\n    []", "&none\n    # why\n    []", "[\n    # why\n    ]"])
+def test_remove_keeps_the_comment_of_an_empty_value_in_a_document_that_was_indented(value: str, tmp_path: Path) -> None:
+    def wrap(text: str) -> str:
+        lines = "".join(f"    {line}" for line in text.splitlines(keepends=True))
+        return "apiVersion: v1\nkind: List\nitems:\n  - " + lines[4:]
+
+    text = POD.format(annotations="", spec=f"  volumes: {value}\n")
+    added = run("sidecarctl add log-tail --set logDir=/logs --set path=a.log", tmp_path, stdin=text).stdout
+    removed = run("sidecarctl remove --all", tmp_path, stdin=wrap(added))
+    assert removed.code == 0
+    assert removed.stdout.split() == wrap(text).split()
+
+
+def test_remove_keeps_a_comment_that_was_written_into_brackets(tmp_path: Path) -> None:
+    text = POD.format(annotations="", spec="  volumes: [\n  ]\n")
+    added = run("sidecarctl add log-tail --set logDir=/logs --set path=a.log", tmp_path, stdin=text).stdout
+    edited = added.replace("\n  ]\n", "\n    # later\n  ]\n")
+    assert edited != added
+    removed = run("sidecarctl remove --all", tmp_path, stdin=edited)
+    assert (removed.code, removed.stdout) == (0, text.replace("[\n", "[\n    # later\n"))
 
 
 @pytest.mark.parametrize("style", FLOW)
