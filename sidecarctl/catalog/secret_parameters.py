@@ -47,10 +47,9 @@ def secret_paths(value: Any, schema: Any) -> tuple[tuple[str, ...], ...]:
 
 
 def _paths(value: Any, schemas: _Schemas, root: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    if value is None:
-        return
     if _is_secret(schemas, root):
-        yield path
+        if value is not None or any(each.get("default") is not None for each in schemas):
+            yield path
     elif isinstance(value, dict):
         for name, inner in value.items():
             below = _below(schemas, name, root)
@@ -62,6 +61,17 @@ def _paths(value: Any, schemas: _Schemas, root: Any, path: tuple[str, ...]) -> I
         for index, inner in enumerate(value):
             if any(_paths(inner, _below(schemas, index, root), root, path)):
                 yield path
+
+
+def accepts(path: Sequence[str], schema: Any) -> bool:
+    """Return whether parameters can have a value at a path: it is declared, or undeclared keys are admitted."""
+    schemas = _applying([schema], schema)
+    for name in path:
+        more = [each["additionalProperties"] for each in schemas if "additionalProperties" in each]
+        if more and not any(more) and not any(True for each in schemas for _ in _declared_schemas(each, name)):
+            return False
+        schemas = _below(schemas, name, schema)
+    return True
 
 
 def hide_secrets(value: Any, schema: Any) -> Any:

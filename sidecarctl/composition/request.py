@@ -205,12 +205,6 @@ class Request:
                 found = merge(found, _nest(path, value))
         return found
 
-    def _has_parameter(self, path: tuple[str, ...]) -> bool:
-        from sidecarctl.catalog.secret_parameters import may_have_secret
-
-        schema = self.sidecar.parameters
-        return path[:1] in ((), *((name,) for name in schema.get("properties", {}))) or may_have_secret(path[0], schema)
-
     def has_secrets(self, instance: Instance) -> bool:
         """Return True if the sidecar can write a secret, or the recorded version, if the libraries have it."""
         from sidecarctl.catalog.secret_fields import may_write_secrets
@@ -227,6 +221,8 @@ class Request:
         `wanted` are the parameters for the instance, None if they are incomplete. Those that this version does not have are
         not needed.
         """
+        from sidecarctl.catalog.secret_parameters import accepts
+
         changes = self.changes
         if changes is None or changes.reset or instance.sidecar != self.sidecar.name:
             return []
@@ -235,7 +231,7 @@ class Request:
         return [
             name
             for path, name in names.items()
-            if self._has_parameter(name)
+            if accepts(name, self.sidecar.parameters)
             and not _is_given(name, changes.given, wanted)
             and not any(key in (path[: len(key)], name[: len(key)]) for key in unset)
         ]
@@ -248,11 +244,17 @@ class Request:
 
 
 def _is_given(path: tuple[str, ...], given: Mapping[str, Any], wanted: Parameters | None) -> bool:
-    """Return whether a secret, null, or nothing is given at a path; `wanted` are the parameters, None if they are incomplete."""
-    value = _value_at(given, path)
+    """Return whether a secret, or something that is none in its place, is given; `wanted` are the parameters, None if incomplete.
+
+    A mapping or list in its place can be without the secret.
+    """
     if wanted is None:
-        return value is not _MISSING
-    return path in wanted.secret_paths or (value is not _MISSING and not value)
+        return _value_at(given, path) is not _MISSING
+    if path in wanted.secret_paths:
+        return True
+    return _value_at(given, path) is not _MISSING and not (
+        isinstance(value := _value_at(wanted.values, path), (Mapping, list)) and value
+    )
 
 
 def _value_at(values: Any, path: Sequence[str]) -> Any:

@@ -37,7 +37,7 @@ def plan_without_secrets(workload: Workload, request: Request, instance: Instanc
     else:
         gives_others = bool(wanted.parameters.secret_paths) or len(missing) < len(instance.secrets)
         changes = gives_others or _differs(wanted, instance, kube_version)
-    return Plan(workload, (), instance, findings=(_finding(workload, request, missing, changes),))
+    return Plan(workload, (), instance, findings=(_finding(workload, request, instance, missing, changes),))
 
 
 def _differs(wanted: Request, instance: Instance, kube_version: str) -> bool:
@@ -49,7 +49,9 @@ def _differs(wanted: Request, instance: Instance, kube_version: str) -> bool:
     return now != (recorded.parameters.recorded, instance.containers, instance.keep_qos)
 
 
-def _finding(workload: Workload, request: Request, missing: Sequence[tuple[str, ...]], changes: bool) -> Finding:
+def _finding(
+    workload: Workload, request: Request, instance: Instance, missing: Sequence[tuple[str, ...]], changes: bool
+) -> Finding:
     names = [dotted(path) for path in missing if path]
     listed, is_one = list_first(names, _SHOWN), len(missing) == 1
     what = f"its secret parameter{'' if is_one else 's'} {listed}".rstrip()
@@ -61,8 +63,9 @@ def _finding(workload: Workload, request: Request, missing: Sequence[tuple[str, 
         Severity.ERROR if changes else Severity.INFO,
         record_path(workload),
         why="The record does not have the values of secret parameters, and the sidecar cannot be rendered without them.",
-        help=f"give {'it' if is_one else 'them'} again with --values, or go without: "
-        + (f"--unset {names[0]}" if len(names) == len(missing) else "--reset-values"),
+        help=f"give {'it' if is_one else 'them'} again with --values, or go without: --unset {names[0]}"
+        if len(names) == len(missing) and request.sidecar.version == instance.version
+        else "use --values with all parameters, and --reset-values",
         workload=workload.label,
         hides_line=True,
     )

@@ -211,8 +211,10 @@ def _comments(document: Document) -> Iterator[_Ignore]:
         if before and found.start() < scalars[before - 1][1]:
             continue
         names, reason = found.group(1) or "", found.group(2).strip()
-        block = _block_of(document, found.start(), block)
-        lines = document.line + document.lines.at(found.start())[0] + 1, document.line + block[1] + 1
+        first, last = _block_of(document, found.start(), block)
+        if last > first:  # a comment behind others on its line does not end their block
+            block = first, last
+        lines = document.line + first + 1, document.line + last + 1
         whole = document.place(found.start(), found.end())
         starts = _starts(names)
         if not starts:

@@ -252,6 +252,74 @@ def test_secret_under_an_undeclared_key_is_not_given_by_another_parameter(tmp_pa
     assert '"secrets"' not in call("upgrade --reset-values", tmp_path, old).stdout
 
 
+KEY = "{type: string, writeOnly: true}"
+INNER = f"{{type: object, additionalProperties: false, properties: {{key: {KEY}, host: {{type: string}}}}}}"
+
+
+def change_token(root: Path, version: str, schema: str, more: str = "") -> None:
+    """Give the parameter `token` of a version another schema, which can be another name too."""
+    entry = root / f"lib/agent@{version}"
+    meta, template = entry / "sidecar.yaml", entry / "template.yaml.j2"
+    line = "      token: {type: string, writeOnly: true, description: A token.}\n"
+    meta.write_text(meta.read_text().replace(line, f"      token: {schema}\n" if schema else "") + more)
+    template.write_text(template.read_text().replace("params.token |", "params.token | tojson |"))
+
+
+@pytest.mark.parametrize(
+    ("before", "value", "after"),
+    [
+        (KEY, "s3cret", "{type: string}"),
+        (INNER, {"key": "s3cret"}, "{type: object, writeOnly: true}"),
+        (KEY, "s3cret", ""),
+    ],
+)
+def test_secret_that_the_new_version_has_in_another_form_is_needed_once(
+    before: str, value: object, after: str, tmp_path: Path
+) -> None:
+    write_version(tmp_path, "1.0.0")
+    change_token(tmp_path, "1.0.0", before)
+    old = call(f"add agent {give(tmp_path, token=value)}", tmp_path, POD).stdout
+    write_version(tmp_path, "2.0.0")
+    change_token(tmp_path, "2.0.0", after, "" if after else "    additionalProperties: {type: string}\n")
+    assert "error[secret-not-recorded]" in call("upgrade", tmp_path, old, code=1).stderr
+    new = run("sidecarctl upgrade --values values.yaml --library lib -f -", tmp_path, stdin=old)
+    assert (new.code, "s3cret" in new.stdout) == (0, True), new.stderr
+
+
+@pytest.mark.parametrize("again", ["key: s3cret", "host: x"])
+def test_secret_in_a_mapping_that_another_version_makes_a_secret_elsewhere_needs_all_parameters(
+    again: str, tmp_path: Path
+) -> None:
+    write_version(tmp_path, "1.0.0")
+    change_token(tmp_path, "1.0.0", "{type: object, writeOnly: true}")
+    old = call(f"add agent {give(tmp_path, token={'key': 's3cret'})}", tmp_path, POD).stdout
+    write_version(tmp_path, "2.0.0")
+    change_token(tmp_path, "2.0.0", INNER)
+    (tmp_path / "values.yaml").write_text(f"agent: {{token: {{{again}}}}}")
+    refused = call("upgrade --values values.yaml", tmp_path, old, code=1)
+    assert "help: use --values with all parameters, and --reset-values" in refused.stderr
+    assert call("upgrade --values values.yaml --reset-values", tmp_path, old).stdout
+
+
+def test_nested_secret_that_the_new_version_does_not_have_is_not_needed(tmp_path: Path) -> None:
+    write_version(tmp_path, "1.0.0")
+    change_token(tmp_path, "1.0.0", INNER)
+    old = call(f"add agent {give(tmp_path, token={'key': 's3cret', 'host': 'h'})}", tmp_path, POD).stdout
+    write_version(tmp_path, "2.0.0")
+    change_token(tmp_path, "2.0.0", INNER.replace(f"key: {KEY}, ", ""))
+    assert "s3cret" not in call("upgrade", tmp_path, old).stdout
+
+
+def test_null_in_place_of_a_default_is_needed_again(tmp_path: Path) -> None:
+    write_version(tmp_path, "1.0.0")
+    change_token(tmp_path, "1.0.0", '{type: [string, "null"], writeOnly: true, default: usual}')
+    old = call(f"add agent {give(tmp_path, token=None)}", tmp_path, POD).stdout
+    assert "usual" not in old
+    assert call("upgrade", tmp_path, old).stdout == old
+    refused = call("upgrade --set agent.level=debug", tmp_path, old, code=1)
+    assert "without its secret parameter token" in refused.stderr
+
+
 @pytest.mark.parametrize("secrets", ['"token"', '["token"]', "[[1]]", "{}", "null"])
 def test_record_with_invalid_secrets_is_an_error(secrets: str, old: str, tmp_path: Path) -> None:
     broken = old.replace('\\"secrets\\":[[\\"token\\"],[\\"password\\"]]', f'"secrets":{secrets}'.replace('"', '\\"'))

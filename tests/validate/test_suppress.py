@@ -306,6 +306,9 @@ IGNORES: dict[str, Callable[[int], str]] = {
     "comments before a line": lambda n: make_pod(
         "  name: a\n", make_containers(n), n * "  # sidecarctl: ignore[floating-image] x\n"
     ),
+    "comments behind comments": lambda n: make_pod(
+        "  name: a\n", make_containers(n), n * "  # sidecarctl: ignore[floating-image] x\n  # # sidecarctl: ignore\n"
+    ),
 }
 
 
