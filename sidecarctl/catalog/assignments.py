@@ -247,6 +247,18 @@ def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+MISSING = object()
+
+
+def value_at(values: Any, path: Sequence[str]) -> Any:
+    """Return the value of parameters at a path, which can be null; MISSING if there is none."""
+    for name in path:
+        if not isinstance(values, Mapping) or name not in values:
+            return MISSING
+        values = values[name]
+    return values
+
+
 # The origin of each parameter by dotted key: `--set port=1` or `file:line:column`.
 Origins = Mapping[str, str]
 

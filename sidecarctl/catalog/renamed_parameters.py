@@ -19,7 +19,7 @@ def carry_over(recorded: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[
     for old in renamed:
         value = _take(result, old.split("."))
         if value is not _MISSING:
-            _put(result, current_name(old, renamed).split("."), value)
+            put_at(result, current_name(old, renamed).split("."), value)
     return result
 
 
@@ -54,7 +54,7 @@ def _take(values: dict[str, Any], path: Sequence[str]) -> Any:
     return value
 
 
-def _put(values: dict[str, Any], path: Sequence[str], value: Any) -> None:
+def put_at(values: dict[str, Any], path: Sequence[str], value: Any) -> None:
     """Set the value at a path, unless it is set or a parent of it has another value."""
     for step in path[:-1]:
         inner = values.setdefault(step, {})

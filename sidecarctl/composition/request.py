@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sidecarctl.catalog import common_parameters
-from sidecarctl.catalog.assignments import Origins, hide_value, merge, split_key
+from sidecarctl.catalog.assignments import MISSING, Origins, hide_value, merge, split_key, value_at
 from sidecarctl.catalog.catalog import Catalog
 from sidecarctl.catalog.parameters import Parameters, has_secrets, resolve
-from sidecarctl.catalog.renamed_parameters import carry_over, current_path
+from sidecarctl.catalog.renamed_parameters import carry_over, current_path, put_at
 from sidecarctl.catalog.sidecar import Sidecar
 from sidecarctl.errors import LibraryError, SidecarctlError, UsageError, did_you_mean
 from sidecarctl.kube import names, versions
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from sidecarctl.record.annotation import Instance
 
 MODES = ("auto", "native", "classic", "init")
-_MISSING = object()
 
 
 _NATIVE_BY_DEFAULT = "1.29"
@@ -200,9 +199,9 @@ class Request:
         given: Mapping[str, Any] = self.changes.given if self.changes else self.parameters.values
         found: dict[str, Any] = {}
         for path in instance.secrets:
-            value = _value_at(given, current_path(path, self.sidecar.renamed_parameters))
-            if path and value is not _MISSING:
-                found = merge(found, _nest(path, value))
+            value = value_at(given, current_path(path, self.sidecar.renamed_parameters))
+            if path and value is not MISSING:
+                put_at(found, path, value)
         return found
 
     def has_secrets(self, instance: Instance) -> bool:
@@ -215,60 +214,11 @@ class Request:
             versions = (self.sidecar, None)
         return any(may_write_secrets(each, instance.parameters) for each in versions if each)
 
-    def find_missing_secrets(self, instance: Instance, wanted: Parameters | None) -> list[tuple[str, ...]]:
-        """Return the paths of secret parameters that were given earlier, but are neither given again nor unset.
-
-        `wanted` are the parameters for the instance, None if they are incomplete. Those that this version does not have are
-        not needed.
-        """
-        from sidecarctl.catalog.secret_parameters import accepts
-
-        changes = self.changes
-        if changes is None or changes.reset or instance.sidecar != self.sidecar.name:
-            return []
-        unset = [tuple(split_key(key)) for key in changes.unset]
-        names = {path: current_path(path, self.sidecar.renamed_parameters) for path in instance.secrets}
-        return [
-            name
-            for path, name in names.items()
-            if accepts(name, self.sidecar.parameters)
-            and not _is_given(name, changes.given, wanted)
-            and not any(key in (path[: len(key)], name[: len(key)]) for key in unset)
-        ]
-
     def find_recorded(self, instance: Instance) -> Sidecar | None:
         """Return the recorded version of an instance's sidecar, None without libraries. Raises SidecarctlError if it is missing."""
         if (self.sidecar.name, self.sidecar.version) == (instance.sidecar, instance.version):
             return self.sidecar
         return self.catalog.find(f"{instance.sidecar}@{instance.version}") if self.catalog else None
-
-
-def _is_given(path: tuple[str, ...], given: Mapping[str, Any], wanted: Parameters | None) -> bool:
-    """Return whether a secret, or something that is none in its place, is given; `wanted` are the parameters, None if incomplete.
-
-    A mapping or list in its place can be without the secret.
-    """
-    if wanted is None:
-        return _value_at(given, path) is not _MISSING
-    if path in wanted.secret_paths:
-        return True
-    return _value_at(given, path) is not _MISSING and not (
-        isinstance(value := _value_at(wanted.values, path), (Mapping, list)) and value
-    )
-
-
-def _value_at(values: Any, path: Sequence[str]) -> Any:
-    """Return the value of parameters at a path, which can be null, _MISSING if there is none."""
-    for name in path:
-        if not isinstance(values, Mapping) or name not in values:
-            return _MISSING
-        values = values[name]
-    return values or _MISSING if not path else values
-
-
-def _nest(path: Sequence[str], value: Any) -> dict[str, Any]:
-    """Return parameters that have only a value at a path."""
-    return {path[0]: _nest(path[1:], value) if path[1:] else value}
 
 
 def _recorded_upstream(instance: Instance) -> int:

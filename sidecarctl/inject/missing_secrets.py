@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from sidecarctl.catalog.assignments import MISSING, split_key, value_at
+from sidecarctl.catalog.parameters import Parameters
+from sidecarctl.catalog.renamed_parameters import current_path
+from sidecarctl.catalog.secret_parameters import accepts
 from sidecarctl.composition.request import ParameterChanges, Request
 from sidecarctl.errors import LibraryError, UsageError
 from sidecarctl.findings import Finding, Severity, list_first
@@ -29,7 +34,7 @@ def plan_without_secrets(workload: Workload, request: Request, instance: Instanc
         raise
     except UsageError:  # one of them is required
         wanted = None
-    missing = request.find_missing_secrets(instance, wanted.parameters if wanted else None)
+    missing = _find_missing(request, instance, wanted.parameters if wanted else None)
     if not missing:
         return None
     if wanted is None:
@@ -38,6 +43,39 @@ def plan_without_secrets(workload: Workload, request: Request, instance: Instanc
         gives_others = bool(wanted.parameters.secret_paths) or len(missing) < len(instance.secrets)
         changes = gives_others or _differs(wanted, instance, kube_version)
     return Plan(workload, (), instance, findings=(_finding(workload, request, instance, missing, changes),))
+
+
+def _find_missing(request: Request, instance: Instance, wanted: Parameters | None) -> list[tuple[str, ...]]:
+    """Return the paths of secret parameters that were given earlier, but are neither given again nor unset.
+
+    `wanted` are the parameters for the instance, None if they are incomplete. Those that this version does not have are not
+    needed.
+    """
+    changes, sidecar = request.changes, request.sidecar
+    if changes is None or changes.reset or instance.sidecar != sidecar.name:
+        return []
+    unset = [tuple(split_key(key)) for key in changes.unset]
+    names = {path: current_path(path, sidecar.renamed_parameters) for path in instance.secrets}
+    return [
+        name
+        for path, name in names.items()
+        if accepts(name, sidecar.parameters)
+        and not _is_given(name, changes.given, wanted)
+        and not any(key in (path[: len(key)], name[: len(key)]) for key in unset)
+    ]
+
+
+def _is_given(path: tuple[str, ...], given: Mapping[str, Any], wanted: Parameters | None) -> bool:
+    """Return whether a secret, or something that is none in its place, is given; `wanted` are the parameters, None if incomplete.
+
+    A mapping or list in its place can be without the secret.
+    """
+    if wanted is not None and path in wanted.secret_paths:
+        return True
+    if not given or value_at(given, path) is MISSING:
+        return False
+    value = None if wanted is None else value_at(wanted.values, path)
+    return not (isinstance(value, (Mapping, list)) and value)
 
 
 def _differs(wanted: Request, instance: Instance, kube_version: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Set
 
 from sidecarctl.lazy_pattern import lazy_pattern
 from sidecarctl.yamltext.lines import BREAK, break_before, column, line_end, line_start, skip_gap
-from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence, key_of
+from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence, key_of, steps_of
 
 # After anchor and tag, each perhaps with a comment. A comment ends at its line break only, so a match takes linear time.
 _BLOCK_HEADER = lazy_pattern("(?:[&!]\\S*\\s+(?:#[^\n\r\x85\u2028\u2029]*[\n\r\x85\u2028\u2029]\\s*)*)*[|>]([-+0-9]*)")
@@ -95,7 +95,7 @@ def member_bounds(text: str, holder: Mapping | Sequence, filled: Set[str | int] 
     else:
         spans = [(item.start, item.end) for item in holder.items]
     if holder.flow:
-        steps = list(holder.pairs) if isinstance(holder, Mapping) else range(len(holder.items))
+        steps = steps_of(holder)
         ends = [
             end if step in filled else _past_blank(text, last, end)
             for step, last, (_, end) in zip(steps, last_nodes(text, holder), spans, strict=True)

@@ -8,7 +8,7 @@ The nodes are plain classes for speed: a run creates one for each value.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from sidecarctl.findings import PathTuple
@@ -70,6 +70,11 @@ def child(node: Node, step: str | int) -> Node | None:
     if isinstance(node, Sequence) and isinstance(step, int) and -1 < step < len(node.items):
         return node.items[step]
     return None
+
+
+def steps_of(holder: Mapping | Sequence) -> Collection[str | int]:
+    """Return the steps to the members of a collection: the keys, or the numbers of the items."""
+    return list(holder.pairs) if isinstance(holder, Mapping) else range(len(holder.items))
 
 
 def walk(root: Node) -> Iterator[Node]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Generator, Iterable, Iterator, Set
+from collections.abc import Generator, Iterator, Set
 from collections.abc import Mapping as Map
 from collections.abc import Sequence as Seq
 from types import MappingProxyType
@@ -37,7 +37,7 @@ from sidecarctl.yamltext.lines import (
     past_tabs,
     skip_gap,
 )
-from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence, trail
+from sidecarctl.yamltext.nodes import Mapping, Node, Scalar, Sequence, steps_of, trail
 
 _COMMENT = lazy_pattern(r"(?<!\S)#")
 
@@ -56,8 +56,7 @@ def removal_splices(text: str, root: Node, removes: Seq[Remove], *, keep_commas:
         holder = nodes[-1]
         if not isinstance(holder, (Mapping, Sequence)) or len(nodes) <= len(path):
             raise BugError(f"nothing to remove from at {dotted(path)}")
-        names: Iterable[str | int] = holder.pairs if isinstance(holder, Mapping) else range(len(holder.items))
-        indices = {name: index for index, name in enumerate(names)}
+        indices: dict[str | int, int] = {step: index for index, step in enumerate(steps_of(holder))}
         gone = sorted(indices[step] for step in steps)
         if holder.flow:
             from sidecarctl.yamltext.remove_flow import flow_cuts
@@ -84,10 +83,11 @@ def restore_splices(text: str, root: Node, edit: Restore) -> Iterator[Splice]:
         end = len(text[: node.end].rstrip("\r\n"))  # a block scalar ends behind its last line break
         yield _restore_inline(text, place, node.start, end, edit.text)
     elif node.flow:
-        if _has_own_text(text, place, node, edit):
-            yield from _cut_all(text, node)
-        else:
+        cuts = _cuts_around_own_text(text, place, node, edit)
+        if cuts is None:
             yield _restore_inline(text, place, node.start, node.end, edit.text)
+        else:
+            yield from cuts
     else:
         properties = text[node.start : properties_end(text, node)].split()
         if edit.text.strip()[:1] not in ("[", "{") and any(each.startswith("!") for each in properties):
@@ -97,23 +97,19 @@ def restore_splices(text: str, root: Node, edit: Restore) -> Iterator[Splice]:
         yield from _replace_members(text, node, place, edit.text)
 
 
-def _has_own_text(text: str, place: int, node: Mapping | Sequence, edit: Restore) -> bool:
-    """Return whether a person changed what is around the members of a flow collection, such as a comment, since it was empty.
+def _cuts_around_own_text(text: str, place: int, node: Mapping | Sequence, edit: Restore) -> list[Splice] | None:
+    """Return the cuts of all members of a flow collection if a person changed what is around them since it was empty, else None.
 
-    Blanks and line breaks do not count.
+    That can be a comment. Blanks and line breaks do not count.
     """
-    if edit.value != ({} if isinstance(node, Mapping) else []):
-        return False
-    shifted = [Splice(one.start - place, one.end - place, one.text) for one in _cut_all(text, node)]
-    return "".join(apply_splices(text[place : node.end], shifted).split()) != "".join(edit.text.split())
-
-
-def _cut_all(text: str, node: Mapping | Sequence) -> list[Splice]:
     from sidecarctl.yamltext.remove_flow import flow_cuts
 
-    return list(
-        flow_cuts(text, node, range(len(node.pairs if isinstance(node, Mapping) else node.items)), keep_commas=False)
-    )
+    if edit.value != ({} if isinstance(node, Mapping) else []):
+        return None
+    cuts = list(flow_cuts(text, node, range(len(steps_of(node))), keep_commas=False))
+    shifted = [Splice(one.start - place, one.end - place, one.text) for one in cuts]
+    left = apply_splices(text[place : node.end], shifted)
+    return None if "".join(left.split()) == "".join(edit.text.split()) else cuts
 
 
 def _restore_inline(text: str, place: int, start: int, end: int, was: str) -> Splice:

@@ -28,7 +28,7 @@ from sidecarctl.yamltext.events import is_json
 from sidecarctl.yamltext.insert import GroupedInserts, KeyPlace, group_inserts, insert_splices
 from sidecarctl.yamltext.insert_block import empty_value_text
 from sidecarctl.yamltext.lines import Splice, apply_splices, next_line
-from sidecarctl.yamltext.nodes import Mapping, Node, Sequence, trail
+from sidecarctl.yamltext.nodes import Mapping, Node, Sequence, steps_of, trail
 from sidecarctl.yamltext.parse import parse
 from sidecarctl.yamltext.remove import merge_cuts, removal_splices, restore_splices
 from sidecarctl.yamltext.replace import replace_splice
@@ -155,16 +155,12 @@ def _behind_removals(path: PathTuple, edits: Seq[Edit]) -> PathTuple:
 
 def _as_removals(root: Node, edit: Edit) -> Seq[Edit]:
     """Return an edit that empties a flow collection with the removal of its members, which keeps what is around them."""
-    node = trail(root, edit.path)[-1] if isinstance(edit, Restore) else None
-    if (
-        not isinstance(edit, Restore)
-        or not isinstance(node, (Mapping, Sequence))
-        or not node.flow
-        or edit.value is None
-    ):
+    if not isinstance(edit, Restore) or edit.value is None:
         return [edit]
-    steps: Seq[str | int] = list(node.pairs) if isinstance(node, Mapping) else range(len(node.items))
-    return [Remove((*edit.path, step), edit.reason) for step in steps]
+    node = trail(root, edit.path)[-1]
+    if not isinstance(node, (Mapping, Sequence)) or not node.flow:
+        return [edit]
+    return [Remove((*edit.path, step), edit.reason) for step in steps_of(node)]
 
 
 def _as_json(edit: Edit) -> Edit:

@@ -198,7 +198,10 @@ def test_oversized_sidecar_or_composition_file_is_rejected(tmp_path: Path) -> No
         assert "SIDECARCTL_MAX_FILE" in outcome.stderr
 
 
-@pytest.mark.parametrize("words", [ADD, "sidecarctl list --library lib", "sidecarctl show mine --library lib"])
+READING = [ADD, "sidecarctl list --library lib", "sidecarctl show mine --library lib"]
+
+
+@pytest.mark.parametrize("words", READING)
 def test_library_file_with_many_values_is_rejected(words: str, tmp_path: Path) -> None:
     library(tmp_path, properties=f"{{a: {{enum: [{'1,' * 199_900}]}}}}")
     outcome = run(words, tmp_path)
@@ -216,7 +219,7 @@ def test_library_file_with_many_values_is_rejected(words: str, tmp_path: Path) -
 LONG = f"'a': {{type: string, default: q, x-s: &s {'y' * 100_000}, x-l: [{'*s, ' * 100}]}}"
 
 
-@pytest.mark.parametrize("words", [ADD, "sidecarctl list --library lib", "sidecarctl show mine --library lib"])
+@pytest.mark.parametrize("words", READING)
 def test_metadata_with_aliases_of_a_long_text_is_rejected(words: str, tmp_path: Path) -> None:
     library(tmp_path, properties=f"{{{LONG}}}")
     outcome = run(words, tmp_path)

@@ -88,15 +88,15 @@ def _deliver(files: Sequence[ExportFile], output: str | None, *, quiet: bool) ->
     from sidecarctl.cli.console import report_line
 
     write(files, output)
-    stale = find_stale_companions(files, output)
+    stale = _find_stale_companions(files, output)
     if stale is not None and not quiet:
         report_line(f"warning: {stale} is from an earlier export: this one has no such file")
         report_line("help: delete it if no other export needs it")
 
 
-def find_stale_companions(files: Sequence[ExportFile], output: str | None) -> Path | None:
+def _find_stale_companions(files: Sequence[ExportFile], output: str | None) -> Path | None:
     """Return the file with companions in the output directory that an earlier export wrote, if this one has none."""
-    from sidecarctl.integrations.exports.injection import COMPANIONS, is_export
+    from sidecarctl.integrations.exports.injection import COMPANIONS
 
     if output is None or not Path(output).is_dir() or any(each.name == COMPANIONS for each in files):
         return None
@@ -105,10 +105,16 @@ def find_stale_companions(files: Sequence[ExportFile], output: str | None) -> Pa
         if not path.is_file():
             return None
         with path.open("rb") as stream:
-            start = stream.read(_HEADER_BYTES)
+            return path if _is_from_export(stream.read(_HEADER_BYTES)) else None
     except OSError:  # the export itself is written
         return None
-    return path if is_export(start.decode("utf-8", "replace")) else None
+
+
+def _is_from_export(start: bytes) -> bool:
+    """Return whether a file that starts so is from an export."""
+    from sidecarctl.integrations.exports.injection import is_export
+
+    return is_export(start.decode("utf-8", "replace"))
 
 
 def write(files: Sequence[ExportFile], output: str | None) -> None:
@@ -142,7 +148,6 @@ def check_replaceable(path: Path) -> Stamp | None:
     """
     from sidecarctl.files.directory import OutputError
     from sidecarctl.files.sources import NO_FILE, stamp_of
-    from sidecarctl.integrations.exports.injection import is_export
 
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -156,7 +161,7 @@ def check_replaceable(path: Path) -> Stamp | None:
             f"cannot read {path}: {problem.strerror or problem}; no files written",
             hint="check its path and permissions",
         ) from None
-    if start and not is_export(start.decode("utf-8", "replace")):
+    if start and not _is_from_export(start):
         raise OutputError(
             f"{path} already exists, and no export wrote it; no files written",
             hint="delete it, or choose another output",

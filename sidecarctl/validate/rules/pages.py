@@ -298,9 +298,9 @@ declare(
     layer="composing",
     what="A sidecar was given a secret parameter, which is needed again to change the sidecar.",
     why="""
-        The record has the names of secret parameters (`writeOnly`) that a sidecar was given, but not their values. Without them, it
-        cannot be rendered. A run that would change it ends with this error. If nothing was to change, the sidecar stays as it is,
-        and the severity is info.
+        The record has the names of secret parameters (`writeOnly`) that a sidecar was given, but not their values. Without
+        them, the sidecar cannot be rendered. A run that would change it ends with this error. If nothing was to change, the sidecar
+        stays as it is, and the severity is info.
     """,
     fix="Give the parameters again with `--values`. To go without one, use `--unset`.",
 )
